@@ -1,0 +1,1 @@
+"""A typed client for Entra ID and the Microsoft Defender and Graph APIs. It imports no Django."""
