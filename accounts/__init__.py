@@ -1,0 +1,1 @@
+"""The MSSP's own people: users, roles, sign-in."""

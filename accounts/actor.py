@@ -1,0 +1,19 @@
+"""Who acts, for the audit log."""
+
+from django.http import HttpRequest
+
+from accounts.models import User
+from audit.record import Actor
+
+
+def actor_for(request: HttpRequest, name: str | None = None) -> Actor:
+    """The signed-in person (or ``name`` where nobody is) with request id and network address."""
+    user = getattr(request, "user", None)
+    if name is None:
+        name = person_name(user) if isinstance(user, User) else "anonymous"
+    return Actor(name, getattr(request, "request_id", ""), request.META.get("REMOTE_ADDR", ""))
+
+
+def person_name(user: User) -> str:
+    """A name with the stable id beside it, since names may repeat."""
+    return f"{user.display_name} (#{user.pk})"

@@ -1,0 +1,1 @@
+"""The try-out on one machine: every process, the cast, and what to look at. Never in production."""

@@ -1,0 +1,20 @@
+"""The tables of this app, by subject."""
+
+from incidents.models.content import Alert, Comment, Evidence, IncidentTag, IncidentTechnique
+from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
+from incidents.models.keeping import Quarantine, Rollup
+
+__all__ = [
+    "Alert",
+    "Comment",
+    "Evidence",
+    "Incident",
+    "IncidentRaw",
+    "IncidentSearch",
+    "IncidentTag",
+    "IncidentTechnique",
+    "Quarantine",
+    "Rollup",
+    "Severity",
+    "Status",
+]

@@ -1,0 +1,58 @@
+"""Book-keeping of the store: counts kept on write, and what could not be read."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from tenants.models import Tenant
+from tenants.scope import ContentManager
+
+
+class Rollup(models.Model):
+    """How many incidents a tenant has per status, severity and whether nobody is assigned; kept in the page's transaction."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
+    status = models.SmallIntegerField()
+    severity = models.SmallIntegerField()
+    unassigned = models.BooleanField()
+    n = models.BigIntegerField(default=0)
+
+    objects: ClassVar[ContentManager["Rollup"]] = ContentManager()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "status", "severity", "unassigned"], name="a_rollup_cell_exists_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n} of status {self.status}, severity {self.severity}"
+
+
+class Quarantine(models.Model):
+    """An incident that could not be read, with its bytes (up to the cap) and the reason; tried again by a newer parser."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
+    number = models.BigIntegerField(null=True, help_text="Microsoft's incident number, where it could be read.")
+    content_hash = models.BinaryField(max_length=16)
+    reason = models.CharField(max_length=60)
+    sentence = models.CharField(max_length=500)
+    body = models.BinaryField()
+    size = models.BigIntegerField(help_text="Bytes Microsoft sent; more than are kept where it was over the cap.")
+    parser_version = models.SmallIntegerField()
+    seen_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, help_text="When a later version of the incident could be read.")
+
+    objects: ClassVar[ContentManager["Quarantine"]] = ContentManager()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name_plural = "quarantine"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "content_hash"], name="the_same_bytes_are_quarantined_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number or 'unreadable'}: {self.reason}"

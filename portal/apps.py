@@ -1,0 +1,23 @@
+"""Django's hooks into the project: the task queue, the system checks and the admin site."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class PortalConfig(AppConfig):
+    """Wires Celery and the checks when Django starts."""
+
+    name = "portal"
+    verbose_name = "Portal"
+
+    def ready(self) -> None:
+        """Tasks are sent through the app that is current; without this a page would talk to a default broker."""
+        from portal import celery, checks  # noqa: F401
+
+        celery.app.set_default()
+
+
+class PortalAdminConfig(AdminConfig):
+    """Django admin behind the portal's own sign-in door."""
+
+    default_site = "portal.admin.PortalAdminSite"

@@ -1,0 +1,73 @@
+"""The Celery app: broker, queues, and the whole beat table on one screen.
+
+PostgreSQL decides what is due; messages only wake workers. Every message expires with the next beat, so a lost or late
+one costs a cycle and never an incident.
+"""
+
+import os
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+from celery import Celery  # noqa: E402
+from celery.signals import setup_logging  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+
+def broker_url(redis_url: str) -> str:
+    """Celery's spelling of a Redis address: a unix socket is ``redis+socket://`` with the database as virtual_host."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return f"redis+socket://{parts.path}?virtual_host={database}"
+
+
+WAKE_SECONDS = settings.SYNC_WAKE.total_seconds()
+
+BEAT: dict[str, dict[str, Any]] = {
+    "sync what is due": {"task": "incidents.sync_due", "schedule": WAKE_SECONDS},
+    "prove consent where a check is due": {"task": "tenants.check_due", "schedule": WAKE_SECONDS},
+    "watch our own credential": {"task": "tenants.watch_credential", "schedule": 3600.0},
+    "drop old sync runs": {"task": "tenants.drop_old_runs", "schedule": 3600.0},
+}
+for entry in BEAT.values():
+    entry["options"] = {"expires": entry["schedule"]}
+
+app = Celery("portal")
+app.conf.update(
+    broker_url=broker_url(settings.REDIS_URL),
+    result_backend=None,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_acks_late=True,
+    task_acks_on_failure_or_timeout=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    worker_soft_shutdown_timeout=20,
+    broker_connection_retry_on_startup=True,
+    # Longer than the longest pass, or Redis would hand a running task to a second worker.
+    broker_transport_options={
+        "visibility_timeout": int(settings.SYNC_PASS_LIMIT.total_seconds()) + 360,
+        "global_keyprefix": settings.REDIS_KEY_PREFIX,
+        "max_connections": 200,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 3,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    },
+    task_default_queue="portal",
+    task_publish_retry=False,
+    beat_scheduler="celery.beat:Scheduler",
+    beat_schedule=BEAT,
+    timezone="UTC",
+)
+app.autodiscover_tasks(["tenants", "incidents"])
+
+
+@setup_logging.connect
+def keep_our_logging(**kwargs: Any) -> None:
+    """Django has configured logging already; Celery must not add handlers of its own."""

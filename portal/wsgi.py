@@ -1,0 +1,13 @@
+"""The web process. It says so before settings are read: it gets the web database role and no partner credential."""
+
+import os
+
+os.environ["PORTAL_PROCESS"] = "web"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+from portal import start  # noqa: E402
+
+start.servers()
+application = get_wsgi_application()

@@ -1,0 +1,1 @@
+"""Customers, their Entra tenants, consent, tokens, request budget, and people's access to tenants."""

@@ -1,0 +1,24 @@
+"""The tables of this app, by subject."""
+
+from tenants.models.access import Grant, Membership, TenantGroup, TenantGroupMember
+from tenants.models.alarm import Alarm
+from tenants.models.consent import ConsentForm, ConsentRequest, TokenFacts
+from tenants.models.customer import Customer, Tenant, TenantState
+from tenants.models.sync import Budget, SyncRun, SyncState
+
+__all__ = [
+    "Alarm",
+    "Budget",
+    "ConsentForm",
+    "ConsentRequest",
+    "Customer",
+    "Grant",
+    "Membership",
+    "SyncRun",
+    "SyncState",
+    "Tenant",
+    "TenantGroup",
+    "TenantGroupMember",
+    "TenantState",
+    "TokenFacts",
+]

@@ -1,0 +1,64 @@
+"""Fixtures that every test may use: the migrated database, the database roles, and people as the story's cast.
+
+Tests run on one connection that stands for all processes: it is the owner while a test arranges and asserts, the web
+role while a page answers, the worker role inside ``as_worker``. The owner is not a superuser either.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from pytest_django import DjangoDbBlocker
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
+    """The plugin tests.servers has made an empty database for this run; here it gets roles and tables."""
+    from django.conf import settings
+
+    from portal.database_roles import prepare
+
+    with django_db_blocker.unblock():
+        prepare(settings.DATABASES["default"])
+        call_command("migrate", verbosity=0)
+
+
+@contextmanager
+def database_role(role: str) -> Iterator[None]:
+    """Run as one of the portal's database roles: owner, web, worker."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        before = cursor.fetchone()[0]
+        cursor.execute(f'SET ROLE "portal_{role}"')
+    try:
+        yield
+    finally:
+        if not connection.needs_rollback:
+            with connection.cursor() as cursor:
+                cursor.execute(f'SET ROLE "{before}"')
+
+
+@contextmanager
+def as_worker() -> Iterator[None]:
+    """What a worker does is done as the worker's database role."""
+    with database_role("worker"):
+        yield
+
+
+class WebClient(Client):
+    """Django's test client, answering as the web database role."""
+
+    def request(self, **request: Any) -> Any:
+        """One request as portal_web."""
+        with database_role("web"):
+            return super().request(**request)
+
+
+@pytest.fixture
+def client() -> WebClient:
+    """Nobody signed in."""
+    return WebClient()
