@@ -151,7 +151,7 @@ _LOOP = _row(
     Throttled,
     "us",
     "Entra ID saw the same request too often; tokens are not being reused.",
-    "Report this: " + _BACK_OFF,
+    _REPORT,
 )
 _PRE_CONSENT = _row(
     ConsentMissing,
@@ -258,7 +258,7 @@ BY_ERROR: Final[Mapping[str, Explanation]] = {
         CredentialFault,
         "partner",
         "Entra ID does not accept the partner app's credential.",
-        "Look whether other tenants fail too: if so replace the credential, if not send this customer the consent link.",
+        "If other tenants fail too, replace the credential; if not, send this customer the consent link.",
     ),
     "unauthorized_client": _NOT_INSTALLED,
     "invalid_resource": _NO_LICENCE,
@@ -277,7 +277,7 @@ UNKNOWN: Final = _row(
     "Look the code up with Microsoft, with the reference at hand.",
 )
 
-_NUMBER = re.compile(r"AADSTS(\d{4,9})\b")
+_NUMBER = re.compile(r"AADSTS([0-9]{4,9})\b")
 
 
 def explain(error_body: Mapping[str, object], *, hint: str = "") -> DefenderError:
@@ -306,9 +306,8 @@ def _number(body: Mapping[str, object]) -> int | None:
 def _listed(codes: object) -> list[int]:
     if not isinstance(codes, list):
         return []
-    return [
-        int(code) for code in codes[:20] if isinstance(code, int | str) and re.fullmatch(r"\d{1,9}", str(code)[:12])
-    ]
+    texts = [str(code)[:12] for code in codes[:20] if isinstance(code, int | str)]
+    return [int(text) for text in texts if re.fullmatch(r"[0-9]{1,9}", text)]
 
 
 def _support_details(body: Mapping[str, object]) -> dict[str, str]:

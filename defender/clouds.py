@@ -1,8 +1,8 @@
 """The Microsoft clouds: which host signs in, which host answers, and what a token has to be made out to.
 
 A token's audience goes by permission family, never by host name: Defender for Endpoint answers on the same host as
-Defender XDR in the global cloud and still wants tokens of its own. The sandbox is one more row: it keeps every string of
-the global cloud, so that the same code path runs, and names a stand-in that the transport puts in Microsoft's place.
+Defender XDR in the global cloud and still wants tokens of its own. The sandbox is one more row: it keeps every string
+of the global cloud, so that the same code path runs, and names a stand-in that the transport puts in Microsoft's place.
 """
 
 from dataclasses import dataclass, replace
@@ -145,7 +145,7 @@ CLOUD_NAMES: Final = (*_CLOUDS, "sandbox")
 
 
 def find_cloud(name: str, stand_in: StandIn | None = None) -> Cloud:
-    """The cloud of that name; `sandbox` needs a stand-in and no other may have one. Raises ValueError with a sentence."""
+    """The cloud of that name; only `sandbox` takes a stand-in, and needs one. Raises ValueError with a sentence."""
     if name == "sandbox":
         if stand_in is None:
             raise ValueError("The cloud 'sandbox' needs the addresses of a running sandbox.")

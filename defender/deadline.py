@@ -1,8 +1,8 @@
 """An overall time limit for one HTTP exchange, which holds against a server that drips.
 
-A read time-out starts anew with every byte, so a peer that sends one byte in a while can keep a thread for hours, in the
-headers as well as in the body. Here every single read from the socket first asks how much time the whole call has left.
-The limit is set per thread around the call, because an HTTP exchange stays in the thread that began it.
+A read time-out starts anew with every byte, so a peer that sends one byte in a while can keep a thread for hours, in
+the headers as well as in the body. Here every single read from the socket first asks how much time the whole call has
+left. The limit is set per thread around the call, because an HTTP exchange stays in the thread that began it.
 """
 
 import http.client
@@ -59,7 +59,7 @@ class _TimedReads(io.RawIOBase):
             if left <= 0:
                 raise TimeoutError("The time for this call is over.")
             self._sock.settimeout(left if self._read_timeout is None else min(left, self._read_timeout))
-        count: int | None = self._raw.readinto(buffer)  # type: ignore[attr-defined]
+        count: int | None = self._raw.readinto(buffer)
         return count
 
     def close(self) -> None:

@@ -126,7 +126,7 @@ class TenantUnknown(DefenderError):
 
 
 class Forbidden(DefenderError):
-    """This one call is not allowed: a role is missing, a feature is off, or a policy of the tenant stands against it."""
+    """This one call is not allowed: a role is missing, a feature is off, or a policy of the tenant forbids it."""
 
     default_who = "customer"
 
