@@ -88,10 +88,10 @@ def addresses(data_dir: Path) -> Addresses:
     return Addresses(database_url=found.url(user="portal", database="portal"), redis_url=redis_url)
 
 
-def default_data_dir() -> Path:
-    """EMBEDDED_DATA_DIR, or `.local/data` beside this package."""
-    given = os.environ.get("EMBEDDED_DATA_DIR")
-    return Path(given) if given else Path(__file__).resolve().parent.parent / ".local" / "data"
+def default_data_dir(name: str = "servers") -> Path:
+    """`servers` (for the demo and commands) or `test` below PORTAL_LOCAL_DIR, which is `.local` beside this package."""
+    given = os.environ.get("PORTAL_LOCAL_DIR")
+    return (Path(given) if given else Path(__file__).resolve().parent.parent / ".local") / name
 
 
 def _short_folder(data: Path) -> Path:
