@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-from celery import Celery  # noqa: E402
-from celery.signals import setup_logging  # noqa: E402
-from django.conf import settings  # noqa: E402
+from celery import Celery
+from celery.signals import setup_logging
+from django.conf import settings
 
 
 def broker_url(redis_url: str) -> str:

@@ -6,9 +6,11 @@ shown together as sentences; nobody has to repair settings one traceback at a ti
 
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import environ
 
@@ -48,6 +50,26 @@ class Environment:
     def whole(self, name: str, default: int, *, low: int, high: int) -> int:
         """A whole number between ``low`` and ``high`` (inclusive)."""
         return int(self.number(name, default, low=low, high=high))
+
+    def guid(self, name: str, default: str | None) -> UUID:
+        """A GUID such as an application id."""
+        value = self.text(name, default)
+        try:
+            return UUID(value)
+        except ValueError:
+            nobody = UUID(int=0)
+            return nobody if not value else self._problem(f"{name} is {value!r}; it must be a GUID.", nobody)
+
+    def day(self, name: str) -> datetime | None:
+        """A day such as 2027-03-31 (midnight UTC), or None where it is not set."""
+        value = self._read(name, "")
+        if not value:
+            return None
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return self._problem(f"{name} is {value!r}; it must be a day such as 2027-03-31.", None)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def names(self, name: str) -> list[str]:
         """A comma-separated list."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from defender.permissions import CAPABILITIES
 from portal.environment import Environment
 from portal.local import local_addresses, local_secret_key
 
@@ -84,13 +85,11 @@ if IS_PRODUCTION:
             env.wrong(f"{name} is set; production refuses to start with any of the sandbox configured.")
 
 IS_SANDBOX = MICROSOFT_CLOUD == "sandbox"
-ENTRA_CLIENT_ID = env.text("ENTRA_CLIENT_ID", "5a11db0c-0000-4000-8000-00000000c0de" if IS_SANDBOX else None)
-# What the app registration asks for, per API; roles beyond these put a connection in review.
-ASKED_ROLES = {
-    "xdr": env.names("ENTRA_ASKED_XDR_ROLES") or ["Incident.Read.All", "Incident.ReadWrite.All"],
-    "mde": env.names("ENTRA_ASKED_MDE_ROLES"),
-    "graph": env.names("ENTRA_ASKED_GRAPH_ROLES"),
-}
+ENTRA_CLIENT_ID = env.guid("ENTRA_CLIENT_ID", "5a11db0c-0000-4000-8000-00000000c0de" if IS_SANDBOX else None)
+# What the portal wants to do for customers; roles that open more than this put a connection in review.
+ASKED_CAPABILITIES = env.names("PORTAL_CAPABILITIES") or ["sync_incidents", "triage"]
+if unknown := sorted(set(ASKED_CAPABILITIES) - set(CAPABILITIES)):
+    env.wrong(f"PORTAL_CAPABILITIES names {', '.join(unknown)}; it may name: {', '.join(CAPABILITIES)}.")
 # The partner credential is read by workers and the command line only; the web process never holds it.
 ENTRA_CREDENTIAL: dict[str, str] = {}
 if PORTAL_PROCESS == "worker":
@@ -104,7 +103,7 @@ if PORTAL_PROCESS == "worker":
             "Set exactly one of ENTRA_CLIENT_SECRET, ENTRA_CLIENT_CERTIFICATE (a path to a PEM file) "
             "and ENTRA_FEDERATED_TOKEN_FILE."
         )
-ENTRA_CLIENT_SECRET_EXPIRES = env.text("ENTRA_CLIENT_SECRET_EXPIRES", "")
+ENTRA_CLIENT_SECRET_EXPIRES = env.day("ENTRA_CLIENT_SECRET_EXPIRES")
 MICROSOFT_POOL_SIZE = env.whole("MICROSOFT_POOL_SIZE", 32, low=1, high=500)
 
 # --- numbers of the sync: each is a setting ---------------------------------------------------------------------------

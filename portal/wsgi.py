@@ -5,9 +5,9 @@ import os
 os.environ["PORTAL_PROCESS"] = "web"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application
 
-from portal import start  # noqa: E402
+from portal import start
 
 start.servers()
 application = get_wsgi_application()

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from accounts.models import User
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from accounts.models import User
 from tenants import scope
 
 

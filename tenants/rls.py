@@ -1,7 +1,9 @@
 """Row-level security: the policies of every tenant-owned table, in one place.
 
-People (role portal_web) see the tenants of their memberships; the worker sees, of content, the one tenant it has claimed.
-A tenant's connection (consent, tokens, sync state) is also open to staff and to every worker, who must find what is due.
+People (role portal_web) see the tenants of their memberships; the worker sees, of content,
+the one tenant it has claimed.
+A tenant's connection (consent, tokens, sync state) is also open to staff and to every worker,
+who must find what is due.
 Settings are transaction-local and set by ``tenants.scope``; unset means no rows. The forms with a sub-select on the
 membership table keep the queue's plan; the owner role has a policy of its own because row-level security is forced.
 """
@@ -11,12 +13,12 @@ from django.db import migrations
 USER = "nullif(current_setting('app.user_id', true), '')::bigint"
 TENANT = "nullif(current_setting('app.tenant_id', true), '')::bigint"
 LINK_KEY = "nullif(current_setting('app.link_key', true), '')"
-STAFF = f"EXISTS (SELECT 1 FROM accounts_user u WHERE u.id = {USER} AND u.is_staff AND u.is_active)"
+STAFF = f"EXISTS (SELECT 1 FROM accounts_user u WHERE u.id = {USER} AND u.is_staff AND u.is_active)"  # noqa: S608  constants only
 
 
 def member(column: str) -> str:
     """True where the signed-in person is a member of the tenant in ``column``."""
-    return f"{column} IN (SELECT m.tenant_id FROM tenants_membership m WHERE m.user_id = {USER})"
+    return f"{column} IN (SELECT m.tenant_id FROM tenants_membership m WHERE m.user_id = {USER})"  # noqa: S608
 
 
 def content(table: str, *, web: str = "SELECT") -> migrations.RunSQL:

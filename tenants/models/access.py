@@ -22,7 +22,7 @@ class TenantGroup(models.Model):
 
     name = models.CharField(max_length=120, unique=True)
     covers_all = models.BooleanField(default=False, help_text="Every tenant, also those connected later.")
-    tenants: models.ManyToManyField[Tenant, "TenantGroupMember"] = models.ManyToManyField(
+    tenants: models.ManyToManyField[Tenant, TenantGroupMember] = models.ManyToManyField(
         Tenant, through="TenantGroupMember", related_name="groups", blank=True
     )
 
@@ -39,7 +39,7 @@ class TenantGroupMember(models.Model):
     group = models.ForeignKey(TenantGroup, on_delete=models.CASCADE)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
 
-    objects: ClassVar[ConnectionManager["TenantGroupMember"]] = ConnectionManager()
+    objects: ClassVar[ConnectionManager[TenantGroupMember]] = ConnectionManager()
 
     class Meta:
         base_manager_name = "objects"

@@ -36,7 +36,7 @@ class ConsentRequest(models.Model):
     asked_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     opened_at = models.DateTimeField(null=True)
-    browser_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the cookie our page set.")
+    browser_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the cookie that our page sets.")
     returned_at = models.DateTimeField(null=True, help_text="When Microsoft sent the customer back to us.")
     spent_at = models.DateTimeField(null=True, help_text="When the state was used up by a confirmed answer.")
     withdrawn_at = models.DateTimeField(null=True, help_text="When a newer link or staff took its place.")

@@ -82,6 +82,9 @@ class Tenant(models.Model):
         max_length=120, blank=True, help_text="Microsoft's trace id, for a support case."
     )
     state_since = models.DateTimeField()
+    accepted_roles = models.JSONField(
+        default=list, blank=True, help_text="Roles beyond those asked for that staff accepted."
+    )
     check_due_at = models.DateTimeField(null=True, blank=True, help_text="When consent is to be proved again.")
     checked_at = models.DateTimeField(null=True, blank=True)
     connected_at = models.DateTimeField(null=True, blank=True)

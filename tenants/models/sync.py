@@ -94,7 +94,7 @@ class SyncRun(models.Model):
 
 
 class Budget(models.Model):
-    """Calls spent per tenant and kind of call in the current minute and hour, and until when Microsoft asked to wait."""
+    """Calls spent per tenant and kind of call in the current minute and hour; until when Microsoft asked to wait."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="budgets")
     verb = models.CharField(max_length=10, help_text="list, get or patch")

@@ -1,0 +1,65 @@
+"""``manage.py create_admin``: the first person who may do everything staff does, and read every tenant."""
+
+import getpass
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from accounts.models import User
+from audit.record import COMMAND_LINE, Event, record
+
+
+class Command(BaseCommand):
+    """Makes a staff account, or sets a new password for it."""
+
+    help = "Make a staff account (or give it a new password). Grants over tenants are given in the administration."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Name and where the password comes from; never the password itself, which other users could see."""
+        parser.add_argument("--username", default="admin")
+        parser.add_argument("--name", default="", help="The name shown to others.")
+        parser.add_argument("--password-file", type=Path, help="Read the password from the first line of this file.")
+        parser.add_argument("--generate", action="store_true", help="Make a password and print it once.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Create or update, with an audit row."""
+        password = self._password(options)
+        user = User.objects.filter(username=options["username"]).first()
+        try:
+            validate_password(password, user)
+        except ValidationError as refused:
+            raise CommandError(" ".join(refused.messages)) from refused
+        with transaction.atomic():
+            self._save(user, options, password)
+            record(Event(by=COMMAND_LINE, action="create admin", subject=options["username"]))
+        self.stdout.write(f"{options['username']} may sign in as staff.")
+        if options["generate"]:
+            self.stdout.write(f"Password (shown once): {password}")
+
+    def _save(self, user: User | None, options: dict[str, Any], password: str) -> None:
+        if user is None:
+            User.objects.create_local(
+                username=options["username"], password=password, display_name=options["name"], is_staff=True
+            )
+            return
+        user.is_staff = user.is_active = True
+        user.set_password(password)
+        user.save()
+
+    def _password(self, options: dict[str, Any]) -> str:
+        if options["generate"]:
+            return secrets.token_urlsafe(18)
+        if options["password_file"]:
+            try:
+                return str(options["password_file"].read_text().splitlines()[0])
+            except (OSError, IndexError) as missing:
+                raise CommandError("The password file cannot be read or is empty.") from missing
+        if not sys.stdin.isatty():
+            raise CommandError("No terminal to ask for a password: use --password-file or --generate.")
+        return getpass.getpass("Password: ")

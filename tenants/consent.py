@@ -1,0 +1,182 @@
+"""Consent from the portal's side: naming a tenant, the link that goes to the customer, and what syncs report back.
+
+The customer's side (the connect page and the callback) is ``tenants.callback``; the proof is ``tenants.proof``.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils.text import slugify
+
+from audit.record import WORKER, Actor, Event, record
+from defender.auth import admin_consent_url
+from defender.discovery import resolve_tenant
+from defender.errors import DefenderError
+from defender.permissions import resources_for
+from tenants import links, tokens
+from tenants.connection import move, next_check, reason
+from tenants.models import ConsentForm, ConsentRequest, Customer, SyncState, Tenant, TenantState
+
+
+class Refused(Exception):
+    """The request cannot be carried out; the text is a sentence for the person who asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A fresh link. Its secret exists here and in the link only: shown once, stored as a hash."""
+
+    tenant: Tenant
+    request: ConsentRequest
+    link: str
+    microsoft_link: str
+
+
+def begin(*, customer_name: str, tenant_text: str, by: Actor, now: datetime, form: str = "") -> Invitation:
+    """Pin a tenant (by id or domain) to a customer and make its link.
+
+    Raises Refused for a name that cannot be used or a tenant that another customer holds, and defender.errors
+    (BadInput, TenantUnknown, Transient) where the tenant cannot be resolved. Nothing is written then.
+    """
+    name = clean_name(customer_name)
+    identity = resolve_tenant(tenant_text, tokens.cloud(), tokens.transport())
+    typed = tenant_text.strip().lower()
+    domain = "" if typed == str(identity.tenant_id) or "." not in typed else typed
+    with transaction.atomic():
+        tenant = _pin(name=name, entra_id=identity.tenant_id, domain=domain, by=by, now=now)
+        return invite(tenant=tenant, by=by, now=now, form=form)
+
+
+def invite(*, tenant: Tenant, by: Actor, now: datetime, form: str = "") -> Invitation:
+    """A new link for a tenant that is already named; links made before stop working."""
+    chosen = ConsentForm(form) if form else suggested_form()
+    secret = links.new_secret()
+    with transaction.atomic():
+        ConsentRequest.objects.filter(tenant=tenant, spent_at=None, withdrawn_at=None).update(withdrawn_at=now)
+        request = ConsentRequest.objects.create(
+            tenant=tenant,
+            link_hash=links.digest(secret),
+            state_hash=links.digest(links.state_of(secret)),
+            browser_hash=links.digest(links.cookie_of(secret)),
+            form=chosen,
+            asked_by=by.name[:200],
+            asked_at=now,
+            expires_at=now + settings.CONSENT_LINK_LIFE,
+        )
+        if tenant.state == TenantState.DISCONNECTED:
+            move(tenant=tenant, to=TenantState.INVITED, by=by, now=now)
+            next_check(tenant, now=now)
+        record(Event(by=by, action="make connect link", tenant=tenant.entra_id, subject=tenant.name))
+    link = settings.PORTAL_BASE_URL + reverse("tenants:connect", args=[secret])
+    return Invitation(tenant, request, link, microsoft_url(tenant.entra_id, secret, chosen))
+
+
+def microsoft_url(entra_id: UUID, secret: str, form: str) -> str:
+    """Microsoft's own consent page for this tenant, with our callback and the link's state."""
+    return admin_consent_url(
+        tokens.cloud(),
+        tenant_id=entra_id,
+        client_id=settings.ENTRA_CLIENT_ID,
+        redirect_uri=settings.PORTAL_BASE_URL + reverse("tenants:callback"),
+        state=links.state_of(secret),
+        form=form,
+    )
+
+
+def suggested_form() -> ConsentForm:
+    """v2 names the permissions of one API; as soon as two APIs are asked for, only v1 takes them in one consent."""
+    return ConsentForm.V2 if len(resources_for(settings.ASKED_CAPABILITIES)) == 1 else ConsentForm.V1
+
+
+def accept_roles(*, tenant: Tenant, roles: list[str], by: Actor, now: datetime) -> None:
+    """Staff have looked at roles beyond those asked for; the next check may connect."""
+    with transaction.atomic():
+        tenant.accepted_roles = sorted({*tenant.accepted_roles, *roles})
+        tenant.save(update_fields=["accepted_roles"])
+        details = {"roles": ", ".join(roles)}
+        record(Event(by=by, action="accept roles", tenant=tenant.entra_id, subject=tenant.name, details=details))
+        ask_check(tenant=tenant, by=by, now=now)
+
+
+def disconnect(*, tenant: Tenant, by: Actor, now: datetime) -> None:
+    """Stop reading. What was read is kept; open links stop working."""
+    with transaction.atomic():
+        ConsentRequest.objects.filter(tenant=tenant, spent_at=None, withdrawn_at=None).update(withdrawn_at=now)
+        move(tenant=tenant, to=TenantState.DISCONNECTED, by=by, now=now)
+        Tenant.objects.filter(pk=tenant.pk).update(check_due_at=None)
+
+
+def ask_check(*, tenant: Tenant, by: Actor, now: datetime) -> None:
+    """A proof is due now; a worker finds it."""
+    Tenant.objects.filter(pk=tenant.pk).exclude(state=TenantState.DISCONNECTED).update(check_due_at=now)
+    record(Event(by=by, action="ask for a check", tenant=tenant.entra_id, subject=tenant.name))
+
+
+def lose_consent(*, tenant: Tenant, error: DefenderError, now: datetime) -> None:
+    """A sync was told that the app is not installed, disabled, or its API missing: reading stops, data stays."""
+    move(tenant=tenant, to=TenantState.CONSENT_LOST, by=WORKER, now=now, **reason(error))
+    next_check(tenant, now=now)
+
+
+def note_forbidden(*, tenant: Tenant, error: DefenderError, now: datetime) -> None:
+    """A sync was refused one call (403), which may pass: degraded, and the proof decides at once."""
+    move(tenant=tenant, to=TenantState.DEGRADED, by=WORKER, now=now, **reason(error))
+    Tenant.objects.filter(pk=tenant.pk).update(check_due_at=now)
+
+
+def clean_name(text: str) -> str:
+    """A customer's name as it will be shown. Raises Refused where it is empty, too long or not plain text."""
+    name = " ".join(text.split())
+    if not name:
+        raise Refused("Enter the customer's name.")
+    if len(name) > 200:
+        raise Refused("The customer's name is longer than 200 characters. Shorten it.")
+    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn"} for char in name):
+        raise Refused("The customer's name contains invisible or control characters. Type it again.")
+    return name
+
+
+def _pin(*, name: str, entra_id: UUID, domain: str, by: Actor, now: datetime) -> Tenant:
+    """The tenant's row: found for the same customer, or made. The id is unique: two requests at once cannot differ."""
+    known = Tenant.objects.select_related("customer").filter(entra_id=entra_id).first()
+    if known is None:
+        customer = Customer.objects.filter(name__iexact=name).first() or Customer.objects.create(name=name)
+        try:
+            with transaction.atomic():
+                known = _new_tenant(customer, entra_id, domain, by, now)
+        except IntegrityError:
+            known = Tenant.objects.select_related("customer").get(entra_id=entra_id)
+    if known.customer.name.casefold() != name.casefold():
+        raise Refused(
+            f"This tenant already belongs to the customer {known.customer.name}. "
+            "Use that name to make a new link, or check the tenant id."
+        )
+    return known
+
+
+def _new_tenant(customer: Customer, entra_id: UUID, domain: str, by: Actor, now: datetime) -> Tenant:
+    first = not Tenant.objects.filter(customer=customer).exists()
+    name = customer.name if first else f"{customer.name} ({domain or str(entra_id)[:8]})"
+    tenant = Tenant.objects.create(
+        customer=customer,
+        entra_id=entra_id,
+        slug=_free_slug(name, entra_id),
+        name=name[:200],
+        domain=domain,
+        state_since=now,
+        check_due_at=now,
+    )
+    SyncState.objects.create(tenant=tenant)
+    record(Event(by=by, action="name tenant", tenant=entra_id, subject=tenant.name))
+    return tenant
+
+
+def _free_slug(name: str, entra_id: UUID) -> str:
+    slug = slugify(name)[:60] or str(entra_id)[:8]
+    is_taken = slug == "connect" or Tenant.objects.filter(slug=slug).exists()
+    return f"{slug}-{str(entra_id)[:8]}" if is_taken else slug

@@ -1,0 +1,40 @@
+"""Forms of the tenants' pages."""
+
+from typing import Any
+
+from django import forms
+
+from tenants.consent import Refused, clean_name
+from tenants.models import ConsentForm
+
+
+class ConnectForm(forms.Form):
+    """Who the customer is and which tenant is meant."""
+
+    customer = forms.CharField(
+        label="Customer", max_length=200, help_text="The company's name as your team knows it, such as Contoso."
+    )
+    tenant = forms.CharField(
+        label="Tenant id or domain",
+        max_length=260,
+        help_text="The directory (tenant) id from the customer's Entra admin center, or one of its verified domains.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    form = forms.ChoiceField(
+        label="Consent page",
+        required=False,
+        choices=[("", "Choose for me"), *ConsentForm.choices],
+        help_text="v2 asks for one API and is right for reading incidents; v1 asks for every API of the registration.",
+    )
+
+    def clean_customer(self) -> str:
+        """The name as it will be shown."""
+        try:
+            return clean_name(self.cleaned_data["customer"])
+        except Refused as sentence:
+            raise forms.ValidationError(str(sentence)) from sentence
+
+    def asked(self) -> dict[str, Any]:
+        """What ``consent.begin`` wants."""
+        data = self.cleaned_data
+        return {"customer_name": data["customer"], "tenant_text": data["tenant"], "form": data["form"]}

@@ -1,0 +1,85 @@
+"""Tokens of this process: one source for all tenants, in memory only; the facts of a token in the database.
+
+The source is built on first use from the credential that settings name. Only workers and the command line have one.
+"""
+
+import threading
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+
+from defender.auth import AccessToken, TokenSource
+from defender.clouds import XDR, Cloud, Resource, StandIn, find_cloud
+from defender.credentials import Credential, load_credential
+from defender.permissions import RoleFact, assess
+from defender.transport import Transport
+from tenants.models import Tenant, TokenFacts
+
+_building = threading.Lock()
+
+
+@cache
+def cloud() -> Cloud:
+    """The Microsoft cloud that settings name."""
+    stand_in = StandIn(**settings.SANDBOX_URLS) if settings.IS_SANDBOX else None
+    return find_cloud(settings.MICROSOFT_CLOUD, stand_in)
+
+
+@cache
+def transport() -> Transport:
+    """One pool of connections per process."""
+    return Transport(cloud(), pool_size=settings.MICROSOFT_POOL_SIZE)
+
+
+def source() -> TokenSource:
+    """The process's token source. Raises CredentialFault where the credential cannot be used."""
+    with _building:
+        return _source()
+
+
+@cache
+def _source() -> TokenSource:
+    return TokenSource(cloud(), settings.ENTRA_CLIENT_ID, credential(), transport())
+
+
+def credential() -> Credential:
+    """The partner credential that settings name. Raises CredentialFault with a sentence where it cannot be used."""
+    chosen = settings.ENTRA_CREDENTIAL
+    certificate, federated = chosen.get("ENTRA_CLIENT_CERTIFICATE"), chosen.get("ENTRA_FEDERATED_TOKEN_FILE")
+    return load_credential(
+        secret=chosen.get("ENTRA_CLIENT_SECRET"),
+        certificate=Path(certificate) if certificate else None,
+        federated_token=Path(federated) if federated else None,
+    )
+
+
+def forget_everything() -> None:
+    """Drop pool, source and tokens: after a change of credential, and between tests."""
+    for kept in (_source, transport, cloud):
+        kept.cache_clear()
+
+
+def keep_facts(*, tenant: Tenant, resource: Resource, token: AccessToken, now: datetime, proven: bool) -> None:
+    """Store what the token says about itself, never the token."""
+    facts = token.facts
+    values = {
+        "readable": facts.readable,
+        "audience": (facts.audience or "")[:300],
+        "issuer": (facts.issuer or "")[:300],
+        "token_tenant": str(facts.tenant_id or "")[:100],
+        "app_id": str(facts.app_id or "")[:100],
+        "roles": [str(role)[:200] for role in facts.roles][:200],
+        "issued_at": facts.issued_at,
+        "expires_at": facts.expires_at or token.expires_at,
+        "obtained_at": now,
+    }
+    if proven:
+        values["proven_at"] = now
+    TokenFacts.objects.update_or_create(tenant=tenant, resource=resource.key, defaults=values)
+
+
+def role_facts(roles: list[str]) -> list[RoleFact]:
+    """Roles of an XDR token against what the portal asks for: present, missing, or more than asked."""
+    return assess(roles, settings.ASKED_CAPABILITIES, resource=XDR)

@@ -1,0 +1,1 @@
+"""Pages for staff and members (``pages``, ``actions``) and for the customer's administrator (``customer``)."""
