@@ -1,0 +1,62 @@
+# Every chore of this project. `make` lists them; each line below that has ## after it is one.
+# ARGS reaches pytest:  make test ARGS="tests/embedded -x"
+
+PYTHON := .venv/bin/python
+CODE := $(wildcard portal defender audit accounts tenants incidents sandbox embedded demo tests)
+COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-short lint format types migrations-check lock browser stop clean bootstrap-dev
+.SILENT:
+
+help: ## list these chores
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## try the portal out on this machine, with a made-up cloud; Ctrl-C ends it
+	bin/bootstrap local && exec $(PYTHON) manage.py demo $(ARGS)
+
+test: bootstrap-dev ## run all tests (ARGS="…" goes to pytest)
+	exec $(PYTHON) -m pytest $(ARGS)
+
+test-short: bootstrap-dev ## run the tests that also prove themselves on servers given by DATABASE_URL and REDIS_URL
+	exec $(PYTHON) -m pytest -m short $(ARGS)
+
+lint: bootstrap-dev ## find slips in code and templates
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	if [ -d templates ]; then $(PYTHON) -m djlint --lint --quiet templates; fi
+
+format: bootstrap-dev ## put code into the project's format
+	$(PYTHON) -m ruff check --fix-only --quiet .
+	$(PYTHON) -m ruff format .
+
+types: bootstrap-dev ## check types, strictly
+	PORTAL_ENV=test $(PYTHON) -m mypy $(CODE)
+
+migrations-check: bootstrap-dev ## fail if a model changed without a migration
+	PORTAL_ENV=local $(PYTHON) manage.py makemigrations --check --dry-run
+
+lock: bootstrap-dev ## compile the three lock files from requirements*.in
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-local.in -o requirements-local.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+browser: ## say how to get the browser that the browser tests drive
+	if command -v chromium || command -v chromium-browser || command -v google-chrome; then \
+		echo "This browser is there: the browser tests will use it."; \
+	else \
+		echo "The browser tests need Chromium; without it they are skipped. On Debian:  apt-get install chromium"; \
+	fi
+
+stop: ## stop the embedded servers, whoever uses them
+	if [ -x $(PYTHON) ]; then \
+		$(PYTHON) -m embedded --stop; \
+		$(PYTHON) -m embedded --stop --data-dir .local/test; \
+	fi
+
+clean: stop ## remove .venv, the embedded servers' data and all caches (.env stays)
+	rm -rf .venv .local staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+bootstrap-dev:
+	bin/bootstrap dev
