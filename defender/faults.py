@@ -76,15 +76,16 @@ _SENTENCES: Final = {
 # What an operator has to look at, as opposed to weather between here and Microsoft.
 _OURS: Final = frozenset({"tls", "dns", "proxy"})
 _KINDS: Final = (
-    (("tls",), (SSLError, requests.exceptions.SSLError)),
-    (("dns",), (NameResolutionError, socket.gaierror)),
-    (("proxy",), (ProxyError, requests.exceptions.ProxyError)),
-    (("connect-timeout",), (ConnectTimeoutError, requests.exceptions.ConnectTimeout)),
-    (("connection",), (NewConnectionError, ConnectionRefusedError)),
-    (("read-timeout",), (ReadTimeoutError, requests.exceptions.ReadTimeout, TimeoutError)),
-    (("truncated",), (IncompleteRead,)),
-    (("encoding",), (DecodeError, requests.exceptions.ContentDecodingError)),
-    (("connection",), (ProtocolError, HTTPError, requests.RequestException, OSError)),
+    ("tls", (SSLError, requests.exceptions.SSLError)),
+    ("dns", (NameResolutionError, socket.gaierror)),
+    ("proxy", (ProxyError, requests.exceptions.ProxyError)),
+    # Before the next row, since urllib3 calls a refused connection a kind of connect time-out.
+    ("connection", (NewConnectionError,)),
+    ("connect-timeout", (ConnectTimeoutError, requests.exceptions.ConnectTimeout)),
+    ("read-timeout", (ReadTimeoutError, requests.exceptions.ReadTimeout, TimeoutError)),
+    ("truncated", (IncompleteRead,)),
+    ("encoding", (DecodeError, requests.exceptions.ContentDecodingError)),
+    ("connection", (ProtocolError, HTTPError, requests.RequestException, OSError)),
 )
 
 
@@ -104,7 +105,7 @@ def connection_fault(error: BaseException, request_id: str) -> DefenderError:
 
 def _kind(error: BaseException) -> str:
     reasons = _reasons(error)
-    for (code,), kinds in _KINDS:
+    for code, kinds in _KINDS:
         if any(isinstance(reason, kinds) for reason in reasons):
             return code
     return "connection"

@@ -1,6 +1,7 @@
 """A scripted HTTP server on loopback: answers what a test tells it, and remembers what it was asked."""
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -55,6 +56,13 @@ def answer(payload: object, status: int = 200, **headers: str) -> Answer:
 Script = Callable[[Asked], Answer]
 
 
+class _Quiet(ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is what many of these tests are about."""
+
+
 class Loopback:
     """A running server. `queue` answers come first, in order; then `script` decides."""
 
@@ -65,7 +73,7 @@ class Loopback:
         self.connections = 0
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Quiet(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -83,6 +91,10 @@ class Loopback:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def wrap(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         loopback = self

@@ -27,7 +27,11 @@ Bend = Callable[[Asked], Answer | None]
 def make_token(**claims: Any) -> str:
     """A signed token with the claims of an app-only one."""
     now = int(time.time())
-    usual = {"aud": "https://api.security.microsoft.com", "iss": f"https://sts.windows.net/{CONTOSO}/", "ver": "1.0"}
+    usual: dict[str, Any] = {
+        "aud": "https://api.security.microsoft.com",
+        "iss": f"https://sts.windows.net/{CONTOSO}/",
+        "ver": "1.0",
+    }
     usual |= {"tid": str(CONTOSO), "appid": str(PARTNER_APP), "roles": ROLES, "iat": now, "exp": now + 3900}
     return jwt.encode({**usual, **claims}, "k" * 32, algorithm="HS256")
 

@@ -1,5 +1,8 @@
 """The incidents of one tenant, over a real socket."""
 
+import gzip
+import json
+import random
 from typing import Any
 from urllib.parse import quote
 
@@ -321,6 +324,26 @@ def test_sync_f8_an_error_inside_a_success_is_taken_by_its_shape(
         client(ms, transport).probe()
     with pytest.raises(error):
         client(ms, transport).incident(7)
+
+
+@pytest.mark.parametrize("lines", [b"Content-Length: %d\r\n", b"", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_sync_f6_a_page_cut_at_any_offset_is_no_page(
+    ms: Microsoft, transport: Transport, packed: bool, lines: bytes
+) -> None:
+    whole = json.dumps({"value": incidents(1, 100)}).encode()
+    whole = gzip.compress(whole) if packed else whole
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + b"Content-Encoding: gzip\r\n" * packed
+    head += lines % len(whole) if b"%d" in lines else lines
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(whole), whole) if b"chunked" in lines else whole
+    sent = head + b"Connection: close\r\n\r\n" + body
+    # The end of chunks, and the checksum that ends gzip, may be missing without any harm to the page.
+    end = len(sent) - (7 if b"chunked" in lines else 0) - (8 if packed and not lines else 0)
+    defender = client(ms, transport)
+    for offset in random.Random(7).sample(range(1, end), 33):
+        ms.on_api = lambda asked, cut=offset: Answer(raw=sent[:cut])  # type: ignore[misc]
+        with pytest.raises(Transient):
+            list(defender.incident_pages(since=None))
 
 
 def test_f36_a_partial_answer_is_not_a_success(ms: Microsoft, transport: Transport) -> None:
