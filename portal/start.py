@@ -17,7 +17,7 @@ def servers() -> None:
 
     try:
         embedded.ensure(Path(settings.LOCAL_DIR) / "servers", say=lambda line: print(line, file=sys.stderr))  # noqa: T201
-    except RuntimeError as sentence:
+    except embedded.EmbeddedError as sentence:
         sys.exit(str(sentence))
 
 

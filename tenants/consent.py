@@ -37,19 +37,39 @@ class Invitation:
     microsoft_link: str
 
 
-def begin(*, customer_name: str, tenant_text: str, by: Actor, now: datetime, form: str = "") -> Invitation:
-    """Pin a tenant (by id or domain) to a customer and make its link.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A tenant that Entra ID knows: its id, and the domain that was typed, if one was."""
 
-    Raises Refused for a name that cannot be used or a tenant that another customer holds, and defender.errors
-    (BadInput, TenantUnknown, Transient) where the tenant cannot be resolved. Nothing is written then.
+    entra_id: UUID
+    domain: str
+
+
+def look_up(tenant_text: str) -> Found:
+    """Which tenant an id or domain means, by asking Entra ID; call it outside any transaction.
+
+    Raises defender.errors: BadInput for text that cannot be a tenant, TenantUnknown, Transient, Throttled.
     """
-    name = clean_name(customer_name)
     identity = resolve_tenant(tenant_text, tokens.cloud(), tokens.transport())
     typed = tenant_text.strip().lower()
-    domain = "" if typed == str(identity.tenant_id) or "." not in typed else typed
+    return Found(identity.tenant_id, typed if "." in typed else "")
+
+
+def begin(*, customer_name: str, found: Found, by: Actor, now: datetime, form: str = "") -> Invitation:
+    """Pin a tenant to a customer and make its link. Raises Refused as ``name_tenant`` does."""
     with transaction.atomic():
-        tenant = _pin(name=name, entra_id=identity.tenant_id, domain=domain, by=by, now=now)
+        tenant = name_tenant(customer_name=customer_name, found=found, by=by, now=now)
         return invite(tenant=tenant, by=by, now=now, form=form)
+
+
+def name_tenant(*, customer_name: str, found: Found, by: Actor, now: datetime) -> Tenant:
+    """Pin a tenant to a customer; from now on the scheduled check may find it connected.
+
+    Raises Refused for a name that cannot be used or a tenant that another customer holds; nothing is written then.
+    """
+    name = clean_name(customer_name)
+    with transaction.atomic():
+        return _pin(name=name, entra_id=found.entra_id, domain=found.domain, by=by, now=now)
 
 
 def invite(*, tenant: Tenant, by: Actor, now: datetime, form: str = "") -> Invitation:

@@ -37,4 +37,4 @@ class ConnectForm(forms.Form):
     def asked(self) -> dict[str, Any]:
         """What ``consent.begin`` wants."""
         data = self.cleaned_data
-        return {"customer_name": data["customer"], "tenant_text": data["tenant"], "form": data["form"]}
+        return {"customer_name": data["customer"], "form": data["form"]}

@@ -38,7 +38,7 @@ class Verdict:
 
 
 def prove(*, tenant: Tenant, by: Actor, now: datetime) -> Verdict:
-    """Prove the tenant's connection now and write down what was found. Errors of Microsoft become part of the verdict."""
+    """Prove the tenant's connection now and write down what was found. Microsoft's errors become part of the verdict."""
     verdict = find_out(tenant)
     with scope.operations():
         if verdict.token:

@@ -1,5 +1,7 @@
 """What staff do: connect, make a link, check, sync, accept roles, disconnect. Each leaves a row that is due."""
 
+from typing import cast
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,20 +12,24 @@ from accounts.actor import actor_for
 from accounts.models import User
 from accounts.roles import Permission
 from defender.errors import DefenderError
-from tenants import consent, tokens
+from tenants import consent, scope, tokens
 from tenants.access import access_tenant, staff_only
 from tenants.forms import ConnectForm
+from tenants.middleware import opens_own_scope
 from tenants.models import SyncState, Tenant, TokenFacts
 
 
+@opens_own_scope
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_only
 def connect_tenant(request: HttpRequest) -> HttpResponse:
-    """Ask for customer and tenant, then show the link, once."""
+    """Ask for customer and tenant, then show the link, once. Entra ID is asked before the transaction begins."""
     form = ConnectForm(request.POST or None, initial={"customer": request.GET.get("customer", "")[:200]})
     if request.method == "POST" and form.is_valid():
         try:
-            invitation = consent.begin(**form.asked(), by=actor_for(request), now=timezone.now())
+            found = consent.look_up(form.cleaned_data["tenant"])
+            with scope.person(cast(User, request.user)):
+                invitation = consent.begin(**form.asked(), found=found, by=actor_for(request), now=timezone.now())
         except consent.Refused as sentence:
             form.add_error(None, str(sentence))
         except DefenderError as error:
@@ -98,6 +104,4 @@ def disconnect(request: HttpRequest, slug: str) -> HttpResponse:
 
 def staff_tenant(request: HttpRequest, slug: str) -> Tenant:
     """The tenant, for somebody who looks after connections."""
-    user = request.user
-    assert isinstance(user, User)  # noqa: S101  staff_only has let only people through
-    return access_tenant(user, slug, to=Permission.CONNECT)
+    return access_tenant(cast(User, request.user), slug, to=Permission.CONNECT)

@@ -27,10 +27,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """One link on standard output; everything else on standard error."""
         try:
+            found = consent.look_up(options["tenant"])
             with scope.operations():
                 invitation = consent.begin(
                     customer_name=options["name"],
-                    tenant_text=options["tenant"],
+                    found=found,
                     form=options["form"],
                     by=COMMAND_LINE,
                     now=timezone.now(),
