@@ -28,6 +28,8 @@ _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _FIRST_ID = re.compile(rb'"incidentId"\s*:\s*"?([1-9][0-9]{0,18})(?![0-9.eE])')
 _TO_SHAPE = bytes.maketrans(b"{}123456789", b"[]000000000")
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]")))
+# A number of so many digits may not fit into 64 bits, and msgspec would read it nevertheless.
+_HUGE = b"0" * 19
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -53,8 +55,9 @@ def decode(raw: bytes) -> tuple[dict[str, Any], bool]:
     Raises Unreadable: too_large, too_deep, too_many_digits, too_many_values, syntax, not_an_object.
     """
     raw = raw.removeprefix(_BYTE_ORDER_MARK)
-    _check_bounds(raw)
-    tree, cleaned = _decode_strictly(raw) or _decode_leniently(raw)
+    shape = _shape(raw)
+    _check_bounds(shape)
+    tree, cleaned = (None if _HUGE in shape else _decode_strictly(raw)) or _decode_leniently(raw)
     if not isinstance(tree, dict):
         raise Unreadable("not_an_object", "The entry is not a JSON object, so it is no incident.")
     return tree, cleaned
@@ -67,12 +70,16 @@ def guess_incident_id(raw: bytes) -> int | None:
     return number if 0 < number < 2**63 else None
 
 
-def _check_bounds(raw: bytes) -> None:
-    """Size, digits, count and depth, each in time linear in the size and without recursion."""
+def _shape(raw: bytes) -> bytes:
+    """The incident without its texts, with every bracket as a square one and every digit as a nought."""
     if len(raw) > MAX_INCIDENT_BYTES:
         raise Unreadable("too_large", f"The incident has {len(raw):,} bytes; at most {MAX_INCIDENT_BYTES:,} are read.")
     plain = _ESCAPE.sub(b"", raw) if b"\\" in raw else raw
-    shape = _STRING.sub(b"", plain).translate(_TO_SHAPE)
+    return _STRING.sub(b"", plain).translate(_TO_SHAPE)
+
+
+def _check_bounds(shape: bytes) -> None:
+    """Digits, count and depth, each in time linear in the size and without recursion."""
     if b"0" * (MAX_DIGITS + 1) in shape:
         raise Unreadable("too_many_digits", f"The incident holds a number of more than {MAX_DIGITS} digits.")
     if shape.count(b",") > MAX_VALUES:

@@ -95,6 +95,8 @@ def _scan(body: bytes) -> SplitPage:
         scanner.take(token)
     if scanner.depth != 0:
         raise UnreadablePage("truncated", "The answer was cut off or its brackets do not close.", body)
+    if scanner.end != len(body):
+        raise UnreadablePage("syntax", "The answer goes on after its end.", body)
     _refuse_what_has_no_list(body, value=b"[" if scanner.items is not None else scanner.other, error=scanner.error)
     return SplitPage(scanner.items or [], scanner.next_link)
 
@@ -105,6 +107,7 @@ class _Scanner:
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.depth = 0
+        self.end = 0
         self.items: list[bytes] | None = None
         self.next_link: str | None = None
         self.other = self.error = b""
@@ -139,6 +142,8 @@ class _Scanner:
             self._end_item(start)
             self._in_list = False
         self.depth -= 1
+        if self.depth == 0 and not self.end:
+            self.end = start + 1
 
     def _end_item(self, end: int) -> None:
         item = self.body[self._start : end].strip()

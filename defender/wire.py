@@ -3,7 +3,7 @@
 The contract of this boundary: whatever an incident holds, it is read if its number can be read. Wrong types become
 text or nothing, unknown words stay as sent, lists may be null, missing, single or full of nulls, and text is made
 storable and bounded for its column. `Unreadable` is left for what is no incident or is over a bound; `cleaned` says
-that a character had to be replaced, `truncated` that a list was too long. The raw bytes keep everything.
+that a character had to be replaced, `truncated` that alerts or evidence were too many. The raw bytes keep everything.
 
 Texts that were not sent are empty; only people and references that were not sent are None.
 """
@@ -56,7 +56,7 @@ MAX_TECHNIQUES = 500
 _PORTAL_LINK = re.compile(
     r"https://(?:[a-z0-9-]+\.)*(?:security\.microsoft\.com|security\.microsoft\.us|security\.apps\.mil)(?::443)?"
     r"(?:[/?#][A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*)?",
-    re.IGNORECASE,
+    re.ASCII | re.IGNORECASE,
 )
 _SEARCHED_FIELDS = (
     "userPrincipalName",
