@@ -18,14 +18,25 @@ from defender.cleaning import MAX_VALUE_BYTES
 from defender.wire import Unreadable, WireIncident, read_incident, split_page
 from tests.defender.payloads import documented_incident, page, recorded_incident
 
-ODD_TEXTS = ("", " ", "\x00", "a\x00b", "\ud800", "\udfffx", "\ufeffsubject", "in\u200bcident", "5", "x" * 20_000)
+ODD_TEXTS: tuple[str, ...] = (
+    "",
+    " ",
+    "\x00",
+    "a\x00b",
+    "\ud800",
+    "\udfffx",
+    "\ufeffsubject",
+    "in\u200bcident",
+    "5",
+    "x" * 20_000,
+)
 ODD_TEXTS += (
     "2026-01-01T00:00:00.9999999Z",
     "0001-01-01T00:00:00Z",
     "9999-12-31T23:59:59.9999999-08:00",
     "unknownFutureValue",
 )
-ODD_VALUES = (
+ODD_VALUES: tuple[Any, ...] = (
     None,
     True,
     0,
@@ -58,7 +69,7 @@ odd_values = st.one_of(
 @st.composite
 def mutated_incidents(draw: st.DrawFn) -> dict[str, Any]:
     """A whole incident in either shape, changed in one to six places; its number is left alone."""
-    incident = draw(st.sampled_from([documented_incident, recorded_incident]))()
+    incident: dict[str, Any] = draw(st.sampled_from([documented_incident, recorded_incident]))()
     for _ in range(draw(st.integers(1, 6))):
         _damage(draw, incident)
     incident["incidentId"] = 4711

@@ -18,7 +18,7 @@ from tests.defender.payloads import (
     recorded_incident,
 )
 
-ANYTHING = [None, True, 0, -7, 2.5, 10**30, "text", [], [None], [[1]], {}, {"a": [1]}, [{}], "x" * 100_000]
+ANYTHING: list[Any] = [None, True, 0, -7, 2.5, 10**30, "text", [], [None], [[1]], {}, {"a": [1]}, [{}], "x" * 100_000]
 
 
 def read(value: dict[str, Any]) -> WireIncident:
