@@ -40,7 +40,7 @@ def _status(found: Places) -> int:
     supervisor = locks.supervisor(found.supervisor_lock)
     where = addresses(found.data)
     up = {
-        "PostgreSQL": (postgres.answers(where.database_url), where.database_url),
+        "PostgreSQL": (postgres.answers(found), where.database_url),
         "Valkey": (valkey.answers(found), where.redis_url),
     }
     state = f"{supervisor[1]}, pid {supervisor[0]}" if supervisor else "not running"

@@ -34,9 +34,15 @@ def ensure(data_dir: Path, *, say: Callable[[str], None] = quiet) -> Addresses:
     EmbeddedError with the supervisor's last words when they do not come up."""
     found = places(data_dir)
     with _guard:
+        already = found.data in _held
         _hold(found)
-        if not _ready(found):
-            _start(found, say)
+        try:
+            if not _ready(found):
+                _start(found, say)
+        except EmbeddedError:
+            if not already:
+                os.close(_held.pop(found.data))
+            raise
     return addresses(data_dir)
 
 
@@ -96,7 +102,7 @@ def _ready(found: Places) -> bool:
     supervisor = locks.supervisor(found.supervisor_lock)
     if supervisor is None or supervisor[1] != "ready":
         return False
-    return valkey.answers(found) and postgres.answers(found.url(user="portal", database="portal"))
+    return valkey.answers(found) and postgres.answers(found)
 
 
 def _start(found: Places, say: Callable[[str], None]) -> None:

@@ -42,6 +42,10 @@ class Places:
         return self.base / "valkey"
 
     @property
+    def postgres_socket_lock(self) -> Path:
+        return self.sockets / f"{_POSTGRES_SOCKET}.lock"
+
+    @property
     def valkey_socket(self) -> Path:
         return self.sockets / _VALKEY_SOCKET
 

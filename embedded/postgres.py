@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -11,11 +12,10 @@ import psycopg
 from embedded import account, programs
 from embedded.errors import EmbeddedError
 from embedded.places import PORT, Places
-from embedded.server import Server, Steps, clean_environment, logger, wait_for, wait_out
+from embedded.server import Server, Steps, clean_environment, logger, wait_out
 
 # SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one (the next start replays the log).
 _STOPPING: Steps = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
-_START_SECONDS = 45.0
 _ROLE = "CREATE ROLE portal LOGIN NOSUPERUSER CREATEROLE CREATEDB NOBYPASSRLS"
 _DATABASE = "CREATE DATABASE portal OWNER portal"
 
@@ -26,7 +26,7 @@ def server(places: Places) -> Server:
     check_version(places, programs_folder)
     if not places.postgres.exists():
         _initialise(places.postgres, programs_folder)
-    _clear_up(places.postgres)
+    _clear_up(places)
     argv = [str(programs_folder / "postgres"), "-D", str(places.postgres)]
     for name, value in _settings(places).items():
         argv += ["-c", f"{name}={value}"]
@@ -55,22 +55,19 @@ def check_version(places: Places, programs_folder: Path) -> None:
         )
 
 
-def answers(url: str) -> bool:
+def answers(places: Places, *, user: str = "portal", database: str = "portal") -> bool:
+    """True if this user can log in and ask something."""
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with psycopg.connect(places.url(user=user, database=database), connect_timeout=5) as connection:
             connection.execute("SELECT 1")
     except psycopg.OperationalError:
         return False
     return True
 
 
-def make_ready(running: Server, places: Places) -> None:
-    """Wait until the server answers, then make the login role and its database unless they are there."""
-    superuser = places.url(user="postgres", database="postgres")
-    wait_for(lambda: running.ended() is not None or answers(superuser), seconds=_START_SECONDS)
-    if running.ended() is not None or not answers(superuser):
-        raise EmbeddedError(f"PostgreSQL did not start; {running.log} says why.")
-    with psycopg.connect(superuser, autocommit=True) as connection:
+def make_ready(places: Places) -> None:
+    """Make the login role and its database unless they are there."""
+    with psycopg.connect(places.url(user="postgres", database="postgres"), autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'portal'").fetchone():
             connection.execute(_ROLE)
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'portal'").fetchone():
@@ -91,7 +88,7 @@ def _settings(places: Places) -> dict[str, str]:
         "log_timezone": "UTC",
     }
     if os.environ.get("EMBEDDED_FSYNC") == "off":  # Tests only: a power cut may then spoil the cluster.
-        settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        settings |= {"fsync": "off", "full_page_writes": "off"}
     return settings
 
 
@@ -115,14 +112,16 @@ def _initialise(cluster: Path, programs_folder: Path) -> None:
     logger.info("a new cluster was made in %s", cluster)
 
 
-def _clear_up(cluster: Path) -> None:
-    """After a kill -9 of everything: wait for the old postmaster, and remove its pid file if the pid is another's.
+def _clear_up(places: Places) -> None:
+    """After a kill -9 of everything: wait for the old postmaster, and keep its pid from standing in the way.
 
-    PostgreSQL itself refuses to start while any process of the same user has the pid that the file names."""
-    pid_file = cluster / "postmaster.pid"
-    try:
-        pid = int(pid_file.read_text().split()[0])
-    except (FileNotFoundError, PermissionError, ValueError, IndexError):
-        return
-    wait_out(pid, ("postgres", str(cluster)), _STOPPING)
-    pid_file.unlink(missing_ok=True)
+    PostgreSQL refuses to start while any process has the pid that its lock files name, be it a zombie or a stranger.
+    The file in the cluster stays, because it also names the shared memory that leftover backends may still use: only
+    the pid is replaced, by that of the postmaster's parent, which PostgreSQL does not take for a rival."""
+    pid_file = places.postgres / "postmaster.pid"
+    with suppress(FileNotFoundError, PermissionError, ValueError, IndexError):
+        old, rest = pid_file.read_text().split("\n", 1)
+        wait_out(int(old), ("postgres", str(places.postgres)), _STOPPING)
+        pid_file.write_text(f"{os.getpid()}\n{rest}")
+    with suppress(FileNotFoundError, PermissionError):
+        places.postgres_socket_lock.unlink()

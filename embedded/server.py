@@ -49,6 +49,10 @@ class Server:
         """The return code of a process that has ended (negative: the signal), or None while it runs."""
         return self.process.poll() if self.process else None
 
+    def last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return " / ".join(lines[-3:])
+
     def stop(self) -> None:
         """Ask, wait, ask harder; returns when the process is gone."""
         if self.process is None or self.process.poll() is not None:

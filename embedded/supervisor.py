@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from embedded import account, locks, postgres, valkey
@@ -24,6 +25,10 @@ _GLANCE_SECONDS = 0.2
 # A server that keeps crashing is not restarted for ever: our own choice of how often within how many seconds.
 MOST_RESTARTS = 5
 _RESTART_WINDOW = 300.0
+_START_SECONDS = 45.0
+
+# In the order of starting; stopped the other way round.
+SERVERS: dict[str, Callable[[Places], Server]] = {"postgres": postgres.server, "valkey": valkey.server}
 
 
 class Supervisor:
@@ -51,11 +56,19 @@ class Supervisor:
             return 1
         finally:
             locks.write_state(self.lock, "stopping")
-            for name in ("valkey", "postgres"):
+            for name in reversed(SERVERS):
                 if name in self.servers:
                     self.servers[name].stop()
+            self._tidy()
             logger.info("everything is stopped")
         return 0
+
+    def _tidy(self) -> None:
+        """Leave nothing below /tmp, unless the data itself had to live there."""
+        if self.places.short in self.places.sockets.parents:
+            with suppress(OSError):
+                self.places.sockets.rmdir()
+                self.places.short.rmdir()
 
     def _listen(self) -> None:
         def stop(number: int, _frame: FrameType | None) -> None:
@@ -75,42 +88,56 @@ class Supervisor:
         if self.places.short in self.places.sockets.parents:
             account.claim(self.places.short)
         account.current().give(self.places.sockets)
-        self._launch("postgres", postgres.server)
-        self._launch("valkey", valkey.server)
-        postgres.make_ready(self.servers["postgres"], self.places)
-        valkey.make_ready(self.servers["valkey"], self.places)
+        for name in SERVERS:
+            self._launch(name)
+        self._await("postgres", lambda: postgres.answers(self.places, user="postgres", database="postgres"))
+        if not self.told_to_stop:
+            postgres.make_ready(self.places)
+        self._await("valkey", lambda: valkey.answers(self.places))
         locks.write_state(self.lock, "ready")
         self.used_at = time.monotonic()
 
-    def _launch(self, name: str, prepare: Callable[[Places], Server]) -> None:
+    def _launch(self, name: str) -> None:
         if self.told_to_stop:
             return
-        self.servers[name] = prepare(self.places)
+        self.servers[name] = SERVERS[name](self.places)
         self.servers[name].start()
         if name == "valkey":
             valkey.remember(self.servers[name], self.places)
 
+    def _await(self, name: str, answers: Callable[[], bool]) -> None:
+        """A server may need more than one start: backends of a killed one hold on to its memory for a moment."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.told_to_stop and not answers():
+            self._revive(name)
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"{name} does not answer after {_START_SECONDS:.0f} s; {self.servers[name].log}")
+            time.sleep(0.03)
+
     def _watch(self) -> None:
         while not self.told_to_stop:
-            self._revive("postgres", postgres.server)
-            self._revive("valkey", valkey.server)
+            for name in SERVERS:
+                self._revive(name)
             if self._unused():
                 logger.info("nobody uses the servers any more")
                 return
             time.sleep(_GLANCE_SECONDS)
 
-    def _revive(self, name: str, prepare: Callable[[Places], Server]) -> None:
+    def _revive(self, name: str) -> None:
         code = self.servers[name].ended()
         if code is None:
             return
         now = time.monotonic()
         self.restarts = [then for then in self.restarts if now - then < _RESTART_WINDOW]
         if len(self.restarts) >= MOST_RESTARTS:
-            raise EmbeddedError(f"{name} ended with {code} once more after {MOST_RESTARTS} restarts: giving up.")
+            raise EmbeddedError(
+                f"{name} ended with {code} once more after {MOST_RESTARTS} restarts: giving up. "
+                f"The end of its log: {self.servers[name].last_words()}"
+            )
         logger.warning("%s ended with %d: restart %d of %d", name, code, len(self.restarts) + 1, MOST_RESTARTS)
         time.sleep(0.2 * len(self.restarts))
         self.restarts.append(now)
-        self._launch(name, prepare)
+        self._launch(name)
 
     def _unused(self) -> bool:
         """True when nobody has held the servers for the grace period; the lock is then ours for good."""

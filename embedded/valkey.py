@@ -5,12 +5,10 @@ import signal
 import socket
 
 from embedded import account, programs
-from embedded.errors import EmbeddedError
 from embedded.places import Places
-from embedded.server import Server, Steps, wait_for, wait_out
+from embedded.server import Server, Steps, wait_out
 
 _STOPPING: Steps = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
-_START_SECONDS = 30.0
 
 
 def server(places: Places) -> Server:
@@ -45,13 +43,6 @@ def answers(places: Places) -> bool:
             return connection.recv(64).startswith(b"+PONG")
     except OSError:
         return False
-
-
-def make_ready(running: Server, places: Places) -> None:
-    """Wait until the server answers."""
-    wait_for(lambda: running.ended() is not None or answers(places), seconds=_START_SECONDS)
-    if running.ended() is not None or not answers(places):
-        raise EmbeddedError(f"Valkey did not start; {running.log} says why.")
 
 
 def remember(running: Server, places: Places) -> None:
