@@ -40,7 +40,8 @@ __all__ = [
 # A token is renewed this long before it ends, spread so that tenants do not renew together. MSAL itself hands out the
 # cached token again while 300 s are left, so the margin has to stay below that.
 _MARGIN: Final = (200.0, 290.0)
-TENANTS_KEPT: Final = 5000
+# An application object and its tokens take about 20 KB.
+TENANTS_KEPT: Final = 2000
 
 
 def admin_consent_url(
