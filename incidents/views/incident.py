@@ -1,0 +1,106 @@
+"""One incident: its page, and the parts that are fetched when somebody asks for them."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts.roles import Permission
+from incidents.access import access_incident, may, signed_in
+from incidents.evidence_tables import evidence_tables
+from incidents.freshness import tenant_freshness
+from incidents.models import Incident, IncidentRaw
+from incidents.page import ALL_ALERTS, FIRST_ALERTS, alert_lines, incident_page
+
+# Ours: characters of raw JSON on a page, and bytes up to which it is laid out for reading.
+RAW_SHOWN = 200_000
+RAW_PRETTY = 1_000_000
+POLL_SECONDS = 10
+
+
+@require_safe
+def incident(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """The page."""
+    found = _readable(request, tenant, number)
+    page = incident_page(found)
+    context = {
+        "page": page,
+        "incident": found,
+        "may_triage": may(signed_in(request), found.tenant_id, to=Permission.TRIAGE),
+        "freshness": tenant_freshness(found.tenant, timezone.now()),
+        "shows_link": bool(page.link) and not settings.IS_SANDBOX,
+        "sections": _sections(page),
+        "version": _version(found),
+        "poll_seconds": POLL_SECONDS,
+    }
+    return render(request, "incidents/incident.html", context)
+
+
+@require_safe
+def alerts(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """The alerts that the page left out."""
+    found = _readable(request, tenant, number)
+    lines = alert_lines(found, FIRST_ALERTS, ALL_ALERTS)
+    return render(request, "incidents/_alerts.html", {"incident": found, "lines": lines})
+
+
+@require_safe
+def evidence(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """All rows of one kind of evidence; 404 for a kind that the incident does not have."""
+    found = _readable(request, tenant, number)
+    kind = request.GET.get("kind", "").replace("\x00", "")
+    tables = evidence_tables(found, kind=kind)
+    if not tables:
+        raise Http404
+    return render(request, "incidents/_evidence.html", {"incident": found, "table": tables[0], "is_all": True})
+
+
+@require_safe
+def raw(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """What Microsoft sent, laid out for reading up to a size."""
+    found = _readable(request, tenant, number)
+    kept = IncidentRaw.objects.filter(tenant_id=found.tenant_id, incident=found).first()
+    body = bytes(kept.body) if kept else b""
+    context = {"text": _laid_out(body), "size": len(body), "most": RAW_SHOWN}
+    return render(request, "incidents/_raw.html", context)
+
+
+@require_safe
+def changes(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """204 while the page in the browser is current, else a note; the page is never swapped under its reader."""
+    found = _readable(request, tenant, number)
+    if request.GET.get("version") == _version(found):
+        return HttpResponse(status=204)
+    return render(request, "incidents/_changed.html", {"incident": found})
+
+
+def _readable(request: HttpRequest, tenant: str, number: int) -> Incident:
+    return access_incident(signed_in(request), tenant, number, to=Permission.READ_INCIDENTS)
+
+
+def _version(found: Incident) -> str:
+    return f"{found.changed_at.timestamp():.6f}"
+
+
+def _sections(page: Any) -> list[dict[str, Any]]:
+    return [
+        {"id": "alerts", "title": "Alerts", "count": page.alert_total},
+        {"id": "evidence", "title": "Evidence", "count": page.evidence_total},
+        {"id": "techniques", "title": "Techniques", "count": len(page.techniques)},
+        {"id": "comments", "title": "Comments", "count": len(page.comments)},
+        {"id": "raw", "title": "As sent", "count": None},
+    ]
+
+
+def _laid_out(body: bytes) -> str:
+    text = body.decode("utf-8", "replace")
+    if len(body) > RAW_PRETTY:
+        return text
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
