@@ -21,7 +21,8 @@ Bend = Callable[[Asked], Answer | None]
 
 def echo(asked: Asked) -> Answer:
     """A service that repeats all it was told, as an error."""
-    told = asked.body.decode() + str(dict(asked.headers))
+    token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+    told = f"{token} {asked.body.decode()} {dict(asked.headers)}"
     return answer({"error": {"code": "InvalidInput", "message": told, "target": told}}, 400)
 
 
@@ -35,7 +36,7 @@ def cut(asked: Asked) -> Answer:
 
 
 def page_echo(status: int) -> Bend:
-    return lambda asked: Answer(status, str(dict(asked.headers)).encode(), {"Content-Type": "text/html"})
+    return lambda asked: Answer(status, echo(asked).body, {"Content-Type": "text/html"})
 
 
 def opaque(asked: Asked) -> Answer:
