@@ -61,10 +61,13 @@ class Account:
     def give(self, folder: Path) -> Path:
         """Make `folder` if need be and hand it to the account, closed to everybody else."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = os.geteuid() if self.uid is None else self.uid
+        if folder.stat().st_uid == owner and self.uid is not None:
+            return folder  # Given before; without capabilities root may not change it any more.
+        folder.chmod(0o750 if self.outside else 0o700)
         if self.uid is not None:
             group = 0 if self.outside else self.gid  # Root without capabilities enters by its group.
             os.chown(folder, self.uid, -1 if group is None else group)
-        folder.chmod(0o750 if self.outside else 0o700)
         return folder
 
 

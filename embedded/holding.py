@@ -16,6 +16,7 @@ from embedded.server import clean_environment, wait_for
 
 _START_SECONDS = 60.0
 _TRIES = 2
+_ANSWER_SECONDS = 2.0  # Ten times what the supervisor takes to look whether anybody still holds the servers.
 _LOG_LINES = 12
 
 # One descriptor per data directory, open until the process ends; forked children share the lock.
@@ -47,7 +48,9 @@ def ensure(data_dir: Path, *, say: Callable[[str], None] = quiet) -> Addresses:
 
 
 def release(data_dir: Path, *, seconds: float = 15.0) -> bool:
-    """Let the servers go before the process ends. True when they have stopped because nobody else uses them."""
+    """Let the servers go before the process ends. True when they have stopped because nobody else uses them.
+
+    A process that ends anyway need not call this: it spares the grace period, so that nothing is left behind."""
     found = places(data_dir)
     with _guard:
         descriptor = _held.pop(found.data, None)
@@ -56,8 +59,11 @@ def release(data_dir: Path, *, seconds: float = 15.0) -> bool:
     supervisor = locks.supervisor(found.supervisor_lock)
     if supervisor and supervisor[0]:
         tell(supervisor[0], signal.SIGUSR1)
-    gone = wait_for(lambda: not locks.supervisor(found.supervisor_lock) or _used(found), seconds=seconds)
-    return gone and not locks.supervisor(found.supervisor_lock)
+        wait_for(lambda: locks.supervisor(found.supervisor_lock) != supervisor, seconds=_ANSWER_SECONDS)
+        supervisor = locks.supervisor(found.supervisor_lock)
+    if supervisor and supervisor[1] == "stopping":
+        wait_for(lambda: locks.supervisor(found.supervisor_lock) is None, seconds=seconds)
+    return locks.supervisor(found.supervisor_lock) is None
 
 
 def tell(pid: int, message: signal.Signals) -> None:
@@ -87,22 +93,13 @@ def _make_folder(folder: Path) -> None:
         raise EmbeddedError(f"{folder} cannot be made: {error.strerror}.") from error
 
 
-def _used(found: Places) -> bool:
-    """True if somebody holds the servers."""
-    descriptor = locks.open_lock(found.holders_lock)
-    supervisor = locks.supervisor(found.supervisor_lock)
-    try:
-        going_down = supervisor is not None and supervisor[1] == "stopping"
-        return not going_down and not locks.try_lock(descriptor, exclusive=True, seconds=0.5)
-    finally:
-        os.close(descriptor)
-
-
 def _ready(found: Places) -> bool:
     supervisor = locks.supervisor(found.supervisor_lock)
     if supervisor is None or supervisor[1] != "ready":
         return False
-    return valkey.answers(found) and postgres.answers(found)
+    # A supervisor that was killed a moment ago may have seemed alive, and its servers may have answered a last time.
+    up = valkey.answers(found) and postgres.answers(found)
+    return up and locks.supervisor(found.supervisor_lock) == supervisor
 
 
 def _start(found: Places, say: Callable[[str], None]) -> None:

@@ -80,7 +80,8 @@ def places(data_dir: Path) -> Places:
     short = _short_folder(data)
     base = short if account.current().outside else data
     sockets = base / "run"
-    if len(os.fsencode(sockets / _POSTGRES_SOCKET)) > LONGEST_SOCKET_PATH:
+    # libpq reads a comma in a host as the start of the next host.
+    if len(os.fsencode(sockets / _POSTGRES_SOCKET)) > LONGEST_SOCKET_PATH or "," in str(sockets):
         sockets = short / "run"
     return Places(data=data, base=base, sockets=sockets, short=short)
 

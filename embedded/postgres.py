@@ -33,7 +33,6 @@ def server(places: Places) -> Server:
     return Server(
         name="postgres",
         argv=argv,
-        folder=places.postgres,
         log=places.log("postgres"),
         at_parents_death="INT",
         stopping=_STOPPING,
@@ -103,7 +102,7 @@ def _initialise(cluster: Path, programs_folder: Path) -> None:
     argv += ["--locale=C.UTF-8", "--encoding=UTF8"]
     made = subprocess.run(
         who.command(argv, at_parents_death="TERM"),
-        cwd=unfinished, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False,
+        cwd="/", env=clean_environment(), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     if made.returncode != 0:
         last = (made.stderr.strip() or made.stdout.strip()).splitlines()[-3:]

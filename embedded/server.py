@@ -28,7 +28,6 @@ class Server:
 
     name: str
     argv: list[str]
-    folder: Path
     log: Path
     at_parents_death: str
     stopping: Steps
@@ -40,7 +39,7 @@ class Server:
         with self.log.open("ab") as log:
             # stdin is closed and the session is its own: Ctrl-C on a terminal reaches no server.
             self.process = subprocess.Popen(
-                argv, cwd=self.folder, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                argv, cwd="/", env=clean_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         logger.info("%s started, pid %d", self.name, self.process.pid)

@@ -26,7 +26,6 @@ def server(places: Places) -> Server:
     return Server(
         name="valkey",
         argv=argv,
-        folder=folder,
         log=places.log("valkey"),
         at_parents_death="TERM",
         stopping=_STOPPING,

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -16,6 +17,9 @@ from embedded.places import places
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACE_SECONDS = 0.5
+Words = Sequence[str]
+Settings = Mapping[str, str]
+NONE: Settings = MappingProxyType({})
 _HOLD = """
 import sys, pathlib, embedded
 data_dir = pathlib.Path(sys.argv[1])
@@ -85,21 +89,21 @@ class Holders:
     data_dir: Path
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def start(self, *, prefix: tuple[str, ...] = (), **settings: str) -> subprocess.Popen[str]:
-        return self.start_script(_HOLD, prefix=prefix, **settings)
+    def start(self, *, prefix: Words = (), settings: Settings = NONE) -> subprocess.Popen[str]:
+        return self.start_script(_HOLD, prefix=prefix, settings=settings)
 
-    def start_script(self, script: str, *, prefix: tuple[str, ...] = (), **settings: str) -> subprocess.Popen[str]:
+    def start_script(self, script: str, *, prefix: Words = (), settings: Settings = NONE) -> subprocess.Popen[str]:
         """A process that is given the data directory as its only word, and stops at the end of its input."""
         holder = subprocess.Popen(
             [*prefix, sys.executable, "-c", script, str(self.data_dir)],
-            cwd=ROOT, env=environment() | settings, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            cwd=ROOT, env=environment() | dict(settings), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         self.running.append(holder)
         return holder
 
-    def hold(self, *, prefix: tuple[str, ...] = (), **settings: str) -> subprocess.Popen[str]:
+    def hold(self, *, prefix: Words = (), settings: Settings = NONE) -> subprocess.Popen[str]:
         """A holder that has the servers up."""
-        holder = self.start(prefix=prefix, **settings)
+        holder = self.start(prefix=prefix, settings=settings)
         assert said(holder) == "up"
         return holder
 
