@@ -19,6 +19,7 @@ import msgspec
 from defender.answers import json_body, json_object, raise_by_shape, unreadable
 from defender.auth import AccessToken, TokenSource
 from defender.clouds import XDR, Cloud
+from defender.decoding import MAX_INCIDENT_BYTES
 from defender.errors import BadInput, Transient
 from defender.splitting import SplitPage, UnreadablePage, split_page
 from defender.times import parse_time
@@ -28,8 +29,6 @@ from defender.transport import Reply, Transport
 LARGEST_PAGE: Final = 100
 # Ours: a million incidents in one pass is a loop, not a tenant.
 MAX_PAGES: Final = 10_000
-# Ours: one incident, decompressed. Larger ones are recorded as such by whoever stores them.
-MAX_INCIDENT_BYTES: Final = 16 * 1024 * 1024
 
 _SINCE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,7})?Z", re.ASCII)
 _PATH: Final = "/api/incidents"
