@@ -4,11 +4,14 @@ Tests run on one connection that stands for all processes: it is the owner while
 role while a page answers, the worker role inside ``as_worker``. The owner is not a superuser either.
 """
 
-from collections.abc import Iterator
+import io
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import structlog
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -24,6 +27,7 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
 
     with django_db_blocker.unblock():
         prepare(settings.DATABASES["default"])
+        connection.settings_dict["OPTIONS"]["assume_role"] = "portal_owner"
         call_command("migrate", verbosity=0)
 
 
@@ -62,3 +66,29 @@ class WebClient(Client):
 def client() -> WebClient:
     """Nobody signed in."""
     return WebClient()
+
+
+@pytest.fixture
+def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Instead of ``db``: transactions really commit, in a copy of the database that is dropped afterwards."""
+    from tests.databases import copied_database
+
+    with django_db_blocker.unblock(), copied_database():
+        yield
+
+
+@pytest.fixture
+def written_log() -> Iterator[Callable[[], str]]:
+    """Everything that is logged meanwhile, as the portal's own handler writes it."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(next(ours for ours in logging.getLogger().handlers if _is_ours(ours)).formatter)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield written.getvalue
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def _is_ours(handler: logging.Handler) -> bool:
+    return isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
