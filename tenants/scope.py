@@ -87,7 +87,11 @@ def link_holder(link_key: str) -> Any:
 
 @contextmanager
 def _open(scope: Scope) -> Iterator[Scope]:
-    """Open ``scope`` in a transaction of its own (or a savepoint) and put back what was open before."""
+    """Open ``scope`` in a transaction of its own (or a savepoint) and put back what was open before.
+
+    After an exception the roll-back puts the settings back: they are local to the transaction, and a statement of ours
+    would only hide the exception behind "current transaction is aborted".
+    """
     before = _current.get()
     with transaction.atomic():
         _tell_database(scope)
@@ -96,8 +100,8 @@ def _open(scope: Scope) -> Iterator[Scope]:
             yield scope
         finally:
             _current.reset(token)
-            if not connection.needs_rollback:
-                _tell_database(before or Scope())
+        if not connection.needs_rollback:
+            _tell_database(before or Scope())
 
 
 def _tell_database(scope: Scope) -> None:
