@@ -6,7 +6,7 @@ says why. Everything runs in the scope of the link's holder, which opens one con
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -18,6 +18,8 @@ from audit.record import CUSTOMER_ADMIN, Actor, Event, record
 from tenants import links, scope
 from tenants.consent import microsoft_url
 from tenants.models import ConsentRequest, Tenant, TenantState
+
+BROWSER = "customer's browser (not signed in)"  # who acts, for the audit log, until an answer was confirmed
 
 
 class Answer(StrEnum):
@@ -111,7 +113,7 @@ def _spend(request: ConsentRequest, by: Actor, now: datetime) -> Answer:
     if not unspent.update(spent_at=now, outcome=Answer.DONE.value):
         return _denied(by, request, Answer.USED)
     Tenant.objects.filter(pk=request.tenant_id).exclude(state=TenantState.DISCONNECTED).update(check_due_at=now)
-    actor = Actor(CUSTOMER_ADMIN, by.request_id, by.address)
+    actor = replace(by, name=CUSTOMER_ADMIN) if by.name == BROWSER else by
     record(Event(by=actor, action="consent returned", tenant=request.tenant.entra_id, subject=request.tenant.name))
     return Answer.DONE
 

@@ -1,15 +1,15 @@
 """Secrets of a connect link. The link's secret is random; the state and the browser's cookie are derived from it.
 
 Only SHA-256 hashes of the three are stored. Deriving them lets the connect page lead on to Microsoft each time it is
-opened, in whichever browser, without keeping anything that could be stolen from the database.
+opened, in whichever browser, without keeping anything that could be stolen from the database. The key is the secret
+itself, so that links outlive a change of SECRET_KEY.
 """
 
 import base64
 import hashlib
+import hmac
 import re
 import secrets
-
-from django.utils.crypto import salted_hmac
 
 SECRET_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in URL-safe base64
 
@@ -40,5 +40,5 @@ def well_formed(value: str) -> bool:
 
 
 def _derived(purpose: str, secret: str) -> str:
-    mac = salted_hmac(f"tenants.links.{purpose}", secret, algorithm="sha256").digest()
+    mac = hmac.digest(secret.encode(), f"tenants.links.{purpose}".encode(), "sha256")
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()

@@ -53,11 +53,12 @@ def connect(request: HttpRequest, secret: str) -> HttpResponse:
 def consent_callback(request: HttpRequest) -> HttpResponse:
     """GET: Microsoft sent a browser back, nothing is done yet. POST: the person confirms, once."""
     cookie = request.COOKIES.get(cookie_name(), "")
-    by = actor_for(request, "customer's browser (not signed in)")
+    by = actor_for(request, None if request.user.is_authenticated else callback.BROWSER)
     if request.method == "POST":
         state = request.POST.get("state", "")
         return answer(request, callback.confirm(state=state, cookie=cookie, by=by, now=timezone.now()))
-    query = {name: values[-1] for name, values in request.GET.lists() if isinstance(values[-1], str)}
+    # A name that comes twice is joined, so that neither of two contradictory values is taken for the answer.
+    query = {name: " ".join(map(str, values)) for name, values in request.GET.lists()}
     return answer(
         request,
         callback.come_back(query=query, cookie=cookie, by=by, now=timezone.now()),
