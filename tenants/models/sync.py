@@ -13,6 +13,7 @@ class SyncState(models.Model):
 
     ``watermark_text`` keeps Microsoft's text with all its digits; ``watermark`` is the same, cut to microseconds.
     ``lease_epoch`` grows with every claim; each page's transaction checks it, so a zombie writes nothing.
+    The ``pass_*`` fields are the pass that runs or was broken off; a later one goes on where it stopped.
     """
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="sync_state")
@@ -24,7 +25,12 @@ class SyncState(models.Model):
     watermark_text = models.CharField(max_length=40, blank=True)
     backfilled_at = models.DateTimeField(null=True, blank=True, help_text="When the first complete pass ended.")
     sweep_due_at = models.DateTimeField(null=True, blank=True)
+    sweep_cursor = models.BigIntegerField(null=True, help_text="Last incident (key) that the running sweep looked at.")
     pass_started_at = models.DateTimeField(null=True, blank=True)
+    pass_kind = models.CharField(max_length=10, blank=True, help_text="Blank where no pass waits to be continued.")
+    pass_since = models.CharField(max_length=40, blank=True)
+    pass_skip = models.IntegerField(default=0)
+    pass_newest = models.CharField(max_length=40, blank=True, help_text="Newest time of the pass so far, as sent.")
     last_ok_at = models.DateTimeField(null=True, blank=True, help_text="End of the last complete pass.")
     failures = models.IntegerField(default=0, help_text="Failed passes in a row.")
     last_error_code = models.CharField(max_length=60, blank=True)
