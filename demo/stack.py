@@ -37,9 +37,10 @@ class Stack:
     def env(self, process: str) -> dict[str, str]:
         """The environment of one process; web gets no partner credential whatever the shell has."""
         env = {**os.environ, **self.base_env, "PORTAL_BASE_URL": self.url, "PORTAL_PROCESS": process}
-        env |= {"MICROSOFT_CLOUD": "sandbox"} | {
-            f"SANDBOX_{n}_URL": self.sandbox_url for n in ("LOGIN", "XDR", "MDE", "GRAPH")
-        }
+        env |= {"MICROSOFT_CLOUD": "sandbox", "SANDBOX_LOGIN_URL": self.sandbox_url}
+        # Workers go straight to the address that the sandbox listens on; only browsers need the name.
+        direct = f"http://127.0.0.1:{self.sandbox_port}"
+        env |= {f"SANDBOX_{name}_URL": direct for name in ("XDR", "MDE", "GRAPH")}
         if process == "web":
             for name in ("ENTRA_CLIENT_SECRET", "ENTRA_CLIENT_CERTIFICATE", "ENTRA_FEDERATED_TOKEN_FILE"):
                 env.pop(name, None)

@@ -1,0 +1,140 @@
+"""The incidents of one tenant as served: bytes made once per version, newest first, every earlier version kept."""
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.moments import ticks_of
+from sandbox.squeeze import segment
+
+Raw = dict[str, Any]
+
+
+def serialise(raw: object) -> bytes:
+    """JSON as sent. UTF-8 where possible; text that UTF-8 cannot carry (a lone surrogate) goes out escaped."""
+    try:
+        return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(raw, separators=(",", ":")).encode()
+
+
+@dataclass(slots=True)
+class Version:
+    """One incident at one time. `written` is the world's time when it was stored, not what the incident says."""
+
+    incident_id: int
+    body: bytes
+    updated: int
+    created: int
+    status: str
+    assigned_to: str | None
+    written: int
+    _packed: bytes | None = None
+
+    @classmethod
+    def of(cls, raw: Raw, *, written: int) -> "Version":
+        return cls(
+            incident_id=raw["incidentId"],
+            body=serialise(raw),
+            updated=ticks_of(raw["lastUpdateTime"]),
+            created=ticks_of(raw["createdTime"]),
+            status=raw["status"],
+            assigned_to=raw.get("assignedTo"),
+            written=written,
+        )
+
+    @property
+    def raw(self) -> Raw:
+        """The incident as an object, equal as JSON to what goes over the wire; a fresh copy each time."""
+        found: Raw = json.loads(self.body)
+        return found
+
+    @property
+    def packed(self) -> bytes:
+        if self._packed is None:
+            self._packed = segment(self.body)
+        return self._packed
+
+
+@dataclass
+class Casebook:
+    """All incidents of a tenant. Safe to read and write from several threads."""
+
+    _current: dict[int, Version] = field(default_factory=dict)
+    _earlier: dict[int, list[Version]] = field(default_factory=dict)
+    _order: list[Version] | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __len__(self) -> int:
+        return len(self._current)
+
+    def __contains__(self, incident_id: int) -> bool:
+        return incident_id in self._current
+
+    def put(self, raw: Raw, *, written: int) -> Version:
+        """Store a new incident or the next version of a known one."""
+        version = Version.of(raw, written=written)
+        with self._lock:
+            previous = self._current.get(version.incident_id)
+            if previous:
+                self._earlier.setdefault(version.incident_id, []).append(previous)
+            self._current[version.incident_id] = version
+            self._order = None
+        return version
+
+    def change(self, incident_id: int, edit: Callable[[Raw], None], *, written: int) -> Version:
+        """Apply `edit` to a copy of the incident and store it as its next version. KeyError if there is none."""
+        with self._lock:
+            raw = self._current[incident_id].raw
+            edit(raw)
+            return self.put(raw, written=written)
+
+    def load(self, raws: Iterable[Raw], *, written: int) -> None:
+        for raw in raws:
+            self.put(raw, written=written)
+
+    def get(self, incident_id: int) -> Version | None:
+        return self._current.get(incident_id)
+
+    def ids(self) -> list[int]:
+        with self._lock:
+            return sorted(self._current)
+
+    def next_id(self) -> int:
+        with self._lock:
+            return max(self._current, default=0) + 1
+
+    def newest_first(self) -> list[Version]:
+        """Current versions by lastUpdateTime descending; equal times keep their order by incident id."""
+        with self._lock:
+            if self._order is None:
+                self._order = sorted(
+                    self._current.values(), key=lambda version: (-version.updated, version.incident_id)
+                )
+            return self._order
+
+    def as_seen_before(self, written: int) -> list[Version]:
+        """What a reader sees to whom everything written after `written` is not yet visible, newest first."""
+        with self._lock:
+            seen = [self._visible(version, written) for version in self._current.values()]
+        found = [version for version in seen if version]
+        return sorted(found, key=lambda version: (-version.updated, version.incident_id))
+
+    def _visible(self, version: Version, written: int) -> Version | None:
+        if version.written <= written:
+            return version
+        earlier = reversed(self._earlier.get(version.incident_id, []))
+        return next((older for older in earlier if older.written <= written), None)
+
+    def truth(self) -> dict[int, Raw]:
+        """{incident id: the object exactly as served now}."""
+        with self._lock:
+            return {incident_id: version.raw for incident_id, version in self._current.items()}
+
+    def history(self, incident_id: int) -> list[Raw]:
+        """Every version so far, oldest first, the current one last; empty for an unknown id."""
+        with self._lock:
+            current = self._current.get(incident_id)
+            return [version.raw for version in [*self._earlier.get(incident_id, []), *([current] if current else [])]]

@@ -1,0 +1,92 @@
+"""What can happen to an incident after it came: a person works on it, an alert joins it, it is merged away."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.casebook import Casebook, Raw
+from sandbox.cast import Tenant
+from sandbox.evidence import Scene
+from sandbox.incidents import SEVERITIES, make_alert, make_shell
+from sandbox.moments import iso, ticks_of
+from sandbox.stories import STORIES
+
+Edit = Callable[[Raw], None]
+_REMARKS = ("Looking into it.", "User confirmed it was them.", "Blocked the sender.", "Waiting for the customer.")
+
+
+def dated(edit: Edit, now: int) -> Edit:
+    """`edit`, then lastUpdateTime moves: to `now`, or a tick past the last one where that was later."""
+
+    def both(raw: Raw) -> None:
+        before = ticks_of(raw["lastUpdateTime"])
+        edit(raw)
+        raw["lastUpdateTime"] = iso(max(now, before + 1))
+
+    return both
+
+
+def setting(fields: Raw) -> Edit:
+    return lambda raw: raw.update(fields)
+
+
+def plausible(rng: random.Random, tenant: Tenant) -> Edit:
+    """Something that happens in a working day. A shell only gets a new date."""
+
+    def edit(raw: Raw) -> None:
+        if raw["status"] == "Redirected":
+            return
+        kind = rng.choices((_joined, _taken, _closed, _remarked, _raised), weights=(4, 3, 2, 2, 1))[0]
+        kind(rng, tenant, raw)
+
+    return edit
+
+
+def _joined(rng: random.Random, tenant: Tenant, raw: Raw) -> None:
+    story = rng.choice(STORIES)
+    scene, at = Scene(rng, tenant.estate), ticks_of(raw["lastUpdateTime"])
+    step = rng.choice(story.steps)
+    raw["alerts"].append(make_alert(rng, scene, story, step, incident_id=raw["incidentId"], at=at))
+    if step.severity in SEVERITIES and raw["severity"] in SEVERITIES:
+        raw["severity"] = max(raw["severity"], step.severity, key=SEVERITIES.index)
+
+
+def _taken(rng: random.Random, tenant: Tenant, raw: Raw) -> None:
+    raw |= {"assignedTo": rng.choice(tenant.estate.analysts), "status": "InProgress"}
+
+
+def _closed(_: random.Random, tenant: Tenant, raw: Raw) -> None:
+    raw |= {"assignedTo": raw["assignedTo"] or tenant.estate.analysts[0], "status": "Resolved"}
+    raw |= {"classification": "TruePositive", "determination": "Other"}
+
+
+def _remarked(rng: random.Random, tenant: Tenant, raw: Raw) -> None:
+    remark = {"comment": rng.choice(_REMARKS), "createdBy": rng.choice(tenant.estate.analysts)}
+    raw["comments"].append(remark | {"createdTime": raw["lastUpdateTime"]})
+
+
+def _raised(rng: random.Random, _: Tenant, raw: Raw) -> None:
+    raw["severity"] = rng.choice(("Medium", "High"))
+
+
+def what_moves(book: Casebook, source: int) -> tuple[list[Any], list[str]]:
+    """The alerts and tags that leave a merged incident."""
+    version = book.get(source)
+    if version is None:
+        raise KeyError(source)
+    raw = version.raw
+    return raw["alerts"] or [], raw["tags"] or []
+
+
+def become_shell(target: int) -> Edit:
+    return lambda raw: make_shell(raw, into=target)
+
+
+def receive(alerts: list[Any], tags: list[str], target: int) -> Edit:
+    """The target takes the alerts, which then name it as their incident, and the tags it does not have."""
+
+    def edit(raw: Raw) -> None:
+        raw["alerts"] = [*(raw["alerts"] or []), *({**alert, "incidentId": target} for alert in alerts)]
+        raw["tags"] = [*raw["tags"], *(tag for tag in tags if tag not in raw["tags"])]
+
+    return edit

@@ -1,0 +1,180 @@
+"""Entra ID: discovery, keys, tokens by client credentials. The consent pages are in ``sandbox.consent``."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox import answers, credentials, refusals
+from sandbox.cast import Tenant
+from sandbox.refusals import Refused
+from sandbox.resources import Resource, resource_named
+from sandbox.tokens import granted
+from sandbox.world import World
+
+REAL = "https://login.microsoftonline.com"
+SHARED = ("common", "organizations", "consumers")
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}")
+_OTHER_ENDPOINTS = {
+    "authorization_endpoint": "authorize",
+    "device_authorization_endpoint": "devicecode",
+    "end_session_endpoint": "logout",
+}
+
+
+class Entra:
+    """The sign-in host of one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def discovery(self, request: Request) -> Response:
+        """GET /{tenant}[/v2.0]/.well-known/openid-configuration; names the real hosts, as Microsoft's does."""
+        request.state.operation = "discovery"
+        name, v2 = request.path_params["tenant"], "/v2.0/" in request.url.path
+        tenant = self.world.find(name)
+        request.state.tenant_id = tenant.tenant_id if tenant else None
+        struck = answers.instead(self.world.faults.draw(request.state.tenant_id, "discovery"), tenant_id=name[:80])
+        if struck is not None:
+            return struck
+        if tenant is None and name not in SHARED:
+            return refusals.answer(self.world.clock, _unknown(name, error="invalid_tenant"))
+        return JSONResponse(document(tenant.tenant_id if tenant else name, v2=v2))
+
+    async def keys(self, request: Request) -> Response:
+        """GET …/discovery/[v2.0/]keys."""
+        return JSONResponse(self.world.keys.jwks())
+
+    async def token(self, request: Request) -> Response:
+        """POST /{tenant}/oauth2/[v2.0/]token."""
+        request.state.operation = "token"
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+        form |= credentials.from_basic(request.headers.get("authorization", ""))
+        tenant = self.world.find(request.path_params["tenant"])
+        request.state.tenant_id = tenant.tenant_id if tenant else None
+        faults = self.world.faults.draw(request.state.tenant_id, "token")
+        request.state.faults = tuple(fault.kind for fault in faults)
+        struck = answers.instead(faults, tenant_id=request.path_params["tenant"][:80])
+        if struck is not None:
+            return struck
+        try:
+            return JSONResponse(
+                self._grant(request, form, {fault.kind for fault in faults}), headers={"Cache-Control": "no-store"}
+            )
+        except Refused as refusal:
+            return refusals.answer(self.world.clock, refusal)
+
+    def _grant(self, request: Request, form: dict[str, str], kinds: set[str]) -> dict[str, Any]:
+        name, v2 = request.path_params["tenant"], "/v2.0/" in request.url.path
+        tenant = self._asked(name, form)
+        resource, audience = self._resource(form, v2=v2)
+        if "secret_expired" in kinds:
+            raise Refused(7000222, "The provided client secret keys are expired.")
+        here = {f"{REAL}/{part}/oauth2{'/v2.0' if v2 else ''}/token" for part in (name, tenant.tenant_id)}
+        acr = credentials.prove(
+            self.world.registration, form, audiences=here | {str(request.url)}, now=self.world.clock.seconds()
+        )
+        self._installed(tenant, resource)
+        token, seconds = self._issue(tenant, resource, audience, acr, kinds)
+        numbers: dict[str, Any] = {"expires_in": seconds, "ext_expires_in": seconds}
+        if not v2:
+            now = int(self.world.clock.seconds())
+            numbers = {key: str(value) for key, value in numbers.items()}
+            numbers |= {"expires_on": str(now + seconds), "not_before": str(now), "resource": audience}
+        return {"token_type": "Bearer", **numbers, "access_token": token}
+
+    def _asked(self, name: str, form: dict[str, str]) -> Tenant:
+        """The tenant, after the checks Entra makes before it looks at the credential."""
+        if form.get("grant_type") != "client_credentials":
+            code = 900144 if not form.get("grant_type") else 70003
+            raise Refused(code, "The request body must contain a grant type that this application may use.")
+        if name in SHARED:
+            raise Refused(9001023, "The grant type isn't supported over the /common or /consumers endpoints.")
+        tenant = self.world.find(name)
+        if tenant is None:
+            raise _unknown(name)
+        if form.get("client_id", "").lower() != self.world.registration.client_id:
+            app = form.get("client_id", "")[:80]
+            raise Refused(
+                700016, f"Application with identifier '{app}' was not found in the directory '{tenant.name}'."
+            )
+        return tenant
+
+    def _resource(self, form: dict[str, str], *, v2: bool) -> tuple[Resource, str]:
+        asked = form.get("scope" if v2 else "resource", "")
+        if not asked:
+            raise Refused(900144, f"The request body must contain the parameter '{'scope' if v2 else 'resource'}'.")
+        if v2 and (" " in asked.strip() or not asked.strip().endswith("/.default")):
+            raise Refused(70011, f"The provided value for the input parameter 'scope' isn't valid: {asked[:120]}.")
+        identifier = asked.strip().removesuffix("/.default") if v2 else asked.strip()
+        resource = resource_named(identifier)
+        if resource is None:
+            raise Refused(500011, f"The resource principal named {identifier[:120]} was not found in the tenant.")
+        return resource, identifier.rstrip("/") if "://" in identifier else resource.identifiers[0]
+
+    def _installed(self, tenant: Tenant, resource: Resource) -> None:
+        if tenant.principal is None:
+            app = self.world.registration.client_id
+            raise Refused(
+                7000229, f"The client application {app} is missing service principal in the tenant {tenant.tenant_id}."
+            )
+        if not tenant.principal.enabled:
+            raise Refused(7000112, f"Application '{self.world.registration.client_id}' is disabled.")
+        if tenant.licence == "lapsed":
+            raise Refused(500014, f"The service principal for resource '{resource.identifiers[0]}' is disabled.")
+        if tenant.licence == "none":
+            raise Refused(
+                500011, f"The resource principal named {resource.identifiers[0]} was not found in the tenant."
+            )
+
+    def _issue(self, tenant: Tenant, resource: Resource, audience: str, acr: str, kinds: set[str]) -> tuple[str, int]:
+        now = self.world.clock.ticks()
+        roles = granted(tenant.principal, resource.key, now=now) if tenant.principal else []
+        if "token_without_roles" in kinds:
+            roles = []
+        named = tenant
+        if "wrong_tenant_token" in kinds:
+            named = next(other for other in self.world.tenants.values() if other is not tenant)
+        claims = self.world.tokens.claims(self.world.registration, named, audience, roles, acr)
+        seconds = int(claims["exp"] - claims["iat"])
+        made = self.world.tokens.opaque(claims) if "opaque_token" in kinds else self.world.tokens.sign(claims)
+        return made, seconds
+
+
+def _unknown(name: str, error: str | None = None) -> Refused:
+    if not _NAME.fullmatch(name):
+        return Refused(900021, f"Requested tenant identifier '{name[:80]}' is not valid.", error)
+    return Refused(90002, f"Tenant '{name[:80]}' not found. Check to make sure you have the correct tenant ID.", error)
+
+
+def document(tenant: str, *, v2: bool) -> dict[str, Any]:
+    """The discovery document: fields and hosts as recorded."""
+    version = "/v2.0" if v2 else ""
+    base = f"{REAL}/{tenant}"
+    issuer = f"{base}/v2.0" if v2 else f"https://sts.windows.net/{tenant}/"
+    if tenant in SHARED:
+        issuer = f"{REAL}/{{tenantid}}/v2.0" if v2 else "https://sts.windows.net/{tenantid}/"
+    found: dict[str, Any] = {
+        "token_endpoint": f"{base}/oauth2{version}/token",
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        "jwks_uri": f"{base}/discovery{version}/keys",
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "issuer": issuer,
+        "request_uri_parameter_supported": False,
+        "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
+        "http_logout_supported": True,
+        "frontchannel_logout_supported": True,
+        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "nonce", "name", "tid", "ver"],
+        "tenant_region_scope": "WW",
+        "cloud_instance_name": "microsoftonline.com",
+        "cloud_graph_host_name": "graph.windows.net",
+        "msgraph_host": "graph.microsoft.com",
+        "rbac_url": "https://pas.windows.net",
+    }
+    return found | {name: f"{base}/oauth2{version}/{end}" for name, end in _OTHER_ENDPOINTS.items()}
