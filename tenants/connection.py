@@ -1,8 +1,12 @@
 """Moves a tenant's connection from state to state: one function, one audit row, one transaction."""
 
 from datetime import datetime, timedelta
+from typing import Any, TypedDict
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from audit.record import Actor, Event, record
 from defender.errors import DefenderError
@@ -31,7 +35,10 @@ def move(
         if before == TenantState.DISCONNECTED and to != TenantState.INVITED:
             tenant.state = before
             return  # staff disconnected it meanwhile; only a new link leads out of that
-        values = {
+        if to == TenantState.DEGRADED and not locked.is_syncing:
+            tenant.state = before
+            return  # degraded tenants are read, and a late report of a sync must not start reading again
+        values: dict[str, Any] = {
             "state": to,
             "state_code": code[:60],
             "state_detail": detail[:REASON_LIMIT],
@@ -66,16 +73,27 @@ def _changed(*, tenant: Tenant, before: str, by: Actor, now: datetime) -> None:
     )
 
 
-def reason(error: DefenderError) -> dict[str, str]:
+class Reason(TypedDict):
+    """Why a tenant is in its state: a short code, a sentence with its next step, Microsoft's trace id."""
+
+    code: str
+    detail: str
+    reference: str
+
+
+def reason(error: DefenderError) -> Reason:
     """Code, sentence and reference of an error, for ``move``."""
     step = f" {error.step}" if error.step else ""
-    return {"code": error.code, "detail": f"{error.sentence}{step}", "reference": error.reference or ""}
+    return Reason(code=error.code, detail=f"{error.sentence}{step}", reference=error.reference or "")
 
 
 def next_check(tenant: Tenant, *, now: datetime, eager: timedelta | None = None) -> None:
-    """Note when consent is looked at again."""
-    from django.conf import settings
+    """Note that the connection was looked at (``now``: when that began), and when it is looked at again.
 
-    due = None if tenant.state == TenantState.DISCONNECTED else now + (eager or settings.CONSENT_CHECK)
-    tenant.checked_at, tenant.check_due_at = now, due
-    Tenant.objects.filter(pk=tenant.pk).update(checked_at=now, check_due_at=due)
+    A check that somebody asked for meanwhile stays due, and a tenant that staff disconnected meanwhile gets none.
+    """
+    tenant.checked_at, tenant.check_due_at = now, now + (eager or settings.CONSENT_CHECK)
+    same = Tenant.objects.filter(pk=tenant.pk)
+    same.update(checked_at=now)
+    asked_meanwhile = Q(check_due_at__gt=now, check_due_at__lte=timezone.now())
+    same.exclude(asked_meanwhile).exclude(state=TenantState.DISCONNECTED).update(check_due_at=tenant.check_due_at)

@@ -17,7 +17,7 @@ from defender.permissions import unserved
 from tenants import scope, tokens
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.clients import client_for
-from tenants.connection import move, next_check, reason
+from tenants.connection import REASON_LIMIT, move, next_check, reason
 from tenants.models import ConsentRequest, Tenant, TenantState
 
 EAGER = timedelta(seconds=15)  # how often a consent that was just given is looked at again
@@ -38,7 +38,7 @@ class Verdict:
 
 
 def prove(*, tenant: Tenant, by: Actor, now: datetime) -> Verdict:
-    """Prove the tenant's connection now and write down what was found. Microsoft's errors become part of the verdict."""
+    """Prove the tenant's connection now and write down what was found, Microsoft's errors included."""
     verdict = find_out(tenant)
     with scope.operations():
         if verdict.token:
@@ -58,6 +58,7 @@ def prove(*, tenant: Tenant, by: Actor, now: datetime) -> Verdict:
         next_check(tenant, now=now, eager=EAGER if _is_fresh(tenant, now) else None)
         if verdict.proven:
             clear_alarm(key=CREDENTIAL_ALARM, now=now)
+            clear_alarm(key=wrong_token_alarm(tenant), now=now)
     return verdict
 
 
@@ -98,19 +99,24 @@ def judge_roles(tenant: Tenant, token: AccessToken) -> Verdict | None:
 
 def judge_error(tenant: Tenant, error: errors.DefenderError, token: AccessToken | None) -> Verdict:
     """What an error means for this tenant; our own faults change no tenant's state."""
-    words = reason(error)
     if isinstance(error, errors.CredentialFault):
         raise_alarm(key=CREDENTIAL_ALARM, sentence=error.sentence, step=error.step)
-        return Verdict(None, **words)
+        return because(error, None)
     if isinstance(error, errors.WrongToken):
-        raise_alarm(key=f"wrong-token-{tenant.pk}", sentence=error.sentence, step="Stop and look into it: fail closed.")
-        return Verdict(TenantState.DEGRADED if tenant.connected_at else None, **words)
+        raise_alarm(key=wrong_token_alarm(tenant), sentence=error.sentence, step=error.step)
+        return because(error, TenantState.DEGRADED if tenant.is_syncing else None)
     if isinstance(error, errors.ConsentMissing | errors.TenantUnknown | errors.ResourceMissing):
-        return Verdict(TenantState.CONSENT_LOST if tenant.connected_at else TenantState.INVITED, **words)
+        return because(error, TenantState.CONSENT_LOST if tenant.connected_at else TenantState.INVITED)
     if isinstance(error, errors.Forbidden | errors.Unauthorized):
-        state = TenantState.DEGRADED if tenant.connected_at else TenantState.WAITING
-        return Verdict(state, token=token, **words)
-    return Verdict(None, token=token, **words)
+        # Degraded tenants are read, so only one that has been proved and is being read can become degraded.
+        state = TenantState.DEGRADED if tenant.is_syncing else TenantState.WAITING
+        return because(error, state, token)
+    return because(error, None, token)
+
+
+def because(error: errors.DefenderError, state: TenantState | None, token: AccessToken | None = None) -> Verdict:
+    """The verdict that an error leads to, with the error's words as its reason."""
+    return Verdict(state, **reason(error), token=token)
 
 
 def switched_off(token: AccessToken) -> str:
@@ -121,16 +127,23 @@ def switched_off(token: AccessToken) -> str:
     return " ".join(f"{need.title}: off, {need.role} is missing." for need in missing)
 
 
+def wrong_token_alarm(tenant: Tenant) -> str:
+    """The key of the alarm about a token that names something else; a later proof clears it."""
+    return f"wrong-token-{tenant.pk}"
+
+
 def _note(tenant: Tenant, verdict: Verdict) -> None:
-    """The state stays; the reason of the last check is shown beside it."""
-    tenant.state_code, tenant.state_detail = verdict.code[:60], verdict.detail[:500]
+    """The state stays; the reason of the last check is shown beside it, unless staff disconnected the tenant."""
+    tenant.state_code, tenant.state_detail = verdict.code[:60], verdict.detail[:REASON_LIMIT]
     tenant.state_reference = verdict.reference[:120]
-    tenant.save(update_fields=["state_code", "state_detail", "state_reference"])
+    Tenant.objects.filter(pk=tenant.pk).exclude(state=TenantState.DISCONNECTED).update(
+        state_code=tenant.state_code, state_detail=tenant.state_detail, state_reference=tenant.state_reference
+    )
 
 
 def _is_fresh(tenant: Tenant, now: datetime) -> bool:
     """Whether the customer has answered lately, so that roles may still be on their way."""
-    if tenant.state not in {TenantState.INVITED, TenantState.WAITING}:
+    if tenant.state not in {TenantState.INVITED, TenantState.WAITING, TenantState.CONSENT_LOST}:
         return False
     return ConsentRequest.objects.filter(tenant=tenant, spent_at__gt=now - EAGER_FOR).exists() or (
         tenant.state == TenantState.WAITING and tenant.state_since > now - EAGER_FOR

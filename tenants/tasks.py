@@ -12,7 +12,7 @@ from django.utils import timezone
 from audit.record import WORKER
 from tenants import scope
 from tenants.credential import watch
-from tenants.models import SyncRun, Tenant
+from tenants.models import SyncRun, Tenant, TenantState
 from tenants.proof import prove
 
 log = structlog.get_logger("portal.tenants")
@@ -24,8 +24,9 @@ def take_due_check() -> Tenant | None:
     """One tenant whose check is due, held for this worker; the longest waiting first."""
     now = timezone.now()
     with scope.operations(), transaction.atomic():
-        due = Tenant.objects.select_for_update(skip_locked=True, of=("self",)).select_related("customer")
-        tenant = due.filter(check_due_at__lte=now).order_by("check_due_at").first()
+        rows = Tenant.objects.select_for_update(skip_locked=True, of=("self",)).select_related("customer")
+        due = rows.filter(check_due_at__lte=now).exclude(state=TenantState.DISCONNECTED)
+        tenant = due.order_by("check_due_at").first()
         if tenant:
             Tenant.objects.filter(pk=tenant.pk).update(check_due_at=now + CHECK_HOLD)
     return tenant
