@@ -7,7 +7,7 @@ role while a page answers, the worker role inside ``as_worker``. The owner is no
 import io
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -92,3 +92,21 @@ def written_log() -> Iterator[Callable[[], str]]:
 
 def _is_ours(handler: logging.Handler) -> bool:
     return isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
+
+
+@pytest.fixture
+def audit_fails() -> Callable[[], AbstractContextManager[None]]:
+    """While the block that this opens runs, nothing can be appended to the audit log."""
+
+    @contextmanager
+    def fails() -> Iterator[None]:
+        def refuse(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+            if "audit_append" in sql:
+                sql = "SELECT audit_append_is_gone()"
+                parameters = None
+            return execute(sql, parameters, many, context)
+
+        with connection.execute_wrapper(refuse):
+            yield
+
+    return fails
