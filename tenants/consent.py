@@ -9,13 +9,13 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils.text import slugify
 
 from audit.record import WORKER, Actor, Event, record
 from defender.auth import admin_consent_url
-from defender.discovery import resolve_tenant
+from defender.discovery import parse_tenant, resolve_tenant
 from defender.errors import DefenderError
 from defender.permissions import resources_for
 from tenants import links, tokens
@@ -50,9 +50,9 @@ def look_up(tenant_text: str) -> Found:
 
     Raises defender.errors: BadInput for text that cannot be a tenant, TenantUnknown, Transient, Throttled.
     """
+    typed = parse_tenant(tenant_text)
     identity = resolve_tenant(tenant_text, tokens.cloud(), tokens.transport())
-    typed = tenant_text.strip().lower()
-    return Found(identity.tenant_id, typed if "." in typed else "")
+    return Found(identity.tenant_id, typed if isinstance(typed, str) else "")
 
 
 def begin(*, customer_name: str, found: Found, by: Actor, now: datetime, form: str = "") -> Invitation:
@@ -90,7 +90,7 @@ def invite(*, tenant: Tenant, by: Actor, now: datetime, form: str = "") -> Invit
         )
         if tenant.state == TenantState.DISCONNECTED:
             move(tenant=tenant, to=TenantState.INVITED, by=by, now=now)
-            next_check(tenant, now=now)
+            Tenant.objects.filter(pk=tenant.pk).update(check_due_at=now + settings.CONSENT_CHECK)
         record(Event(by=by, action="make connect link", tenant=tenant.entra_id, subject=tenant.name))
     link = settings.PORTAL_BASE_URL + reverse("tenants:connect", args=[secret])
     return Invitation(tenant, request, link, microsoft_url(tenant.entra_id, secret, chosen))
@@ -104,7 +104,7 @@ def microsoft_url(entra_id: UUID, secret: str, form: str) -> str:
         client_id=settings.ENTRA_CLIENT_ID,
         redirect_uri=settings.PORTAL_BASE_URL + reverse("tenants:callback"),
         state=links.state_of(secret),
-        form=form,
+        form="v1" if form == ConsentForm.V1 else "v2",
     )
 
 
@@ -162,15 +162,16 @@ def clean_name(text: str) -> str:
 
 
 def _pin(*, name: str, entra_id: UUID, domain: str, by: Actor, now: datetime) -> Tenant:
-    """The tenant's row: found for the same customer, or made. The id is unique: two requests at once cannot differ."""
+    """The tenant's row: found for the same customer, or made.
+
+    Naming happens one at a time: two requests at once can neither pin a tenant twice nor take the same slug.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('tenants.consent.name_tenant'))")
     known = Tenant.objects.select_related("customer").filter(entra_id=entra_id).first()
     if known is None:
         customer = Customer.objects.filter(name__iexact=name).first() or Customer.objects.create(name=name)
-        try:
-            with transaction.atomic():
-                known = _new_tenant(customer, entra_id, domain, by, now)
-        except IntegrityError:
-            known = Tenant.objects.select_related("customer").get(entra_id=entra_id)
+        known = _new_tenant(customer, entra_id, domain, by, now)
     if known.customer.name.casefold() != name.casefold():
         raise Refused(
             f"This tenant already belongs to the customer {known.customer.name}. "
