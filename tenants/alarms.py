@@ -46,7 +46,7 @@ def mail(alarm: Alarm) -> None:
     """Tell ALARM_EMAIL; a mail server that does not answer is logged and never stops the work."""
     if not settings.ALARM_EMAIL:
         return
-    subject = f"[{settings.PORTAL_NAME}] {alarm.sentence}"[:150].replace("\n", " ")
+    subject = " ".join(f"[{settings.PORTAL_NAME}] {alarm.sentence}".split())[:150]
     try:
         send_mail(subject, f"{alarm.sentence}\n\n{alarm.step}\n", None, [settings.ALARM_EMAIL])
     except OSError as failure:

@@ -1,6 +1,6 @@
 """Watches the partner credential: an alarm at 30, 14, 7 and 1 days before it expires, and when it cannot be used."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -17,26 +17,33 @@ def watch(*, now: datetime) -> int | None:
     try:
         expires_at = expiry()
     except CredentialFault as fault:
+        _only(ALARM_KEY, now=now)
         raise_alarm(key=ALARM_KEY, sentence=fault.sentence, step=fault.step, now=now)
         return 0
-    if expires_at is None:
-        return None
-    days = (expires_at - now).days
-    stage = next((stage for stage in STAGES if days < stage), None)
-    for other in STAGES:
-        if other != stage:
-            clear_alarm(key=f"{ALARM_KEY}-{other}", now=now)
-    if stage is None:
-        clear_alarm(key=ALARM_KEY, now=now)
-        return days
-    when = "has expired" if days < 0 else f"expires in {days} day{'' if days == 1 else 's'}"
-    raise_alarm(
-        key=f"{ALARM_KEY}-{stage}",
-        sentence=f"The portal's own credential at Entra ID {when} ({expires_at:%Y-%m-%d}).",
-        step="Add a new one to the app registration, switch over, then remove the old one: docs/operations.md.",
-        now=now,
-    )
-    return days
+    left = expires_at - now if expires_at else None
+    stage = next((days for days in STAGES if left is not None and left <= timedelta(days=days)), None)
+    _only(f"{ALARM_KEY}-{stage}", now=now)
+    if expires_at and left is not None and stage:
+        raise_alarm(
+            key=f"{ALARM_KEY}-{stage}",
+            sentence=f"The portal's own credential at Entra ID {_when(left)} ({expires_at:%Y-%m-%d}).",
+            step="Add a new one to the app registration, switch over, then remove the old one: docs/operations.md.",
+            now=now,
+        )
+    return left.days if left is not None else None
+
+
+def _when(left: timedelta) -> str:
+    if left <= timedelta():
+        return "has expired"
+    return f"expires in {left.days} days" if left >= timedelta(days=2) else "expires within two days"
+
+
+def _only(key: str, *, now: datetime) -> None:
+    """Close the alarms of every other stage, also those of a credential that was replaced."""
+    for other in (ALARM_KEY, *(f"{ALARM_KEY}-{days}" for days in STAGES)):
+        if other != key:
+            clear_alarm(key=other, now=now)
 
 
 def expiry() -> datetime | None:
