@@ -1,0 +1,129 @@
+"""The SQL that docs/operations.md gives to an administrator is all that three separate logins need."""
+
+import os
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import yaml
+from psycopg import sql
+
+from tests.repository.production import environment, run
+from tests.repository.tree import ROOT
+
+ROLE = re.compile(r"^CREATE ROLE (portal_\w+) NOLOGIN;\n", re.MULTILINE)
+LOGIN = re.compile(r"\bportal_(web|worker|owner)_login\b")
+
+
+def documented() -> str:
+    """The first SQL block of the document."""
+    found = re.search(r"```sql\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def given_url() -> str:
+    return os.environ["DATABASE_URL"]
+
+
+def database() -> str:
+    """A name that the plugin that made this run's own database also removes."""
+    return "test_" + urlsplit(given_url()).path.lstrip("/")
+
+
+@pytest.fixture(scope="module")
+def logins() -> Iterator[dict[str, str]]:
+    """URLs of three logins that were made as documented, in a database of their own."""
+    name, prefix = sql.Identifier(database()), f"portal_{os.getpid()}"
+    with psycopg.connect(given_url(), autocommit=True) as server:
+        rights = server.execute("SELECT rolsuper, current_user FROM pg_roles WHERE rolname = current_user").fetchone()
+        if not rights or not rights[0]:
+            pytest.skip("The given login is no administrator and cannot do what the document asks of one.")
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(name))
+        try:
+            _run_as_documented(prefix)
+            yield {process: _url(f"{prefix}_{process}_login") for process in ("web", "worker", "owner")}
+        finally:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            for process in ("web", "worker", "owner"):
+                server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{prefix}_{process}_login")))
+
+
+def _run_as_documented(prefix: str) -> None:
+    """Roles may be there already, since they belong to the whole server; logins get names of this run."""
+    statements = LOGIN.sub(rf"{prefix}_\1_login", documented())
+    statements = statements.replace("DATABASE portal ", f'DATABASE "{database()}" ').replace("'…'", "'a-password'")
+    with psycopg.connect(_url(""), autocommit=True) as connection:
+        for role in ROLE.findall(statements):
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        connection.execute(ROLE.sub("", statements).encode())
+
+
+def _url(login: str) -> str:
+    """The test database's address for a login (empty: the given one)."""
+    parts = urlsplit(given_url())
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(
+        parts._replace(netloc=f"{login}:a-password@{place}" if login else parts.netloc, path=f"/{database()}")
+    )
+
+
+def portal(program: str, process: str, logins: dict[str, str]) -> str:
+    """What a production process of that kind prints, with its own login only."""
+    names = {"web": "DATABASE_URL", "worker": "DATABASE_WORKER_URL", "owner": "DATABASE_OWNER_URL"}
+    env = environment(DATABASE_URL=None, PORTAL_PROCESS=process, DJANGO_SETTINGS_MODULE="portal.settings")
+    done = run("-c", program, env={**env, names[process]: logins[process]}, seconds=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+MIGRATE = "import sys; from portal import start; start.run(['manage.py', 'migrate', '--verbosity', '0'])"
+LOOK = (
+    "import django; django.setup()\n"
+    "from django.db import connection\n"
+    "from portal import health\n"
+    "cursor = connection.cursor()\n"
+    "cursor.execute('SELECT current_user, session_user, (SELECT rolsuper OR rolbypassrls FROM pg_roles"
+    " WHERE rolname = current_user)')\n"
+    "role, login, mighty = cursor.fetchone()\n"
+    "print(role, login.split('_', 2)[2], mighty, health.database_answers(), health.migrations_done())\n"
+)
+BECOME = (
+    "import django; django.setup()\n"
+    "from django.db import ProgrammingError, connection\n"
+    "cursor = connection.cursor()\n"
+    "try:\n    cursor.execute('SET ROLE {role}')\n"
+    "except ProgrammingError as refused:\n    print('refused')\n"
+    "else:\n    print('became {role}')\n"
+)
+
+
+def test_three_logins_made_as_documented_can_migrate_and_work(logins: dict[str, str]) -> None:
+    portal(MIGRATE, "owner", logins)
+    assert portal(LOOK, "web", logins) == "portal_web web_login False True True"
+    assert portal(LOOK, "worker", logins) == "portal_worker worker_login False True True"
+
+
+@pytest.mark.parametrize(
+    ("process", "role"),
+    [("web", "portal_worker"), ("web", "portal_owner"), ("web", "portal_audit"), ("worker", "portal_owner")],
+)
+def test_a_login_cannot_become_another_process(process: str, role: str, logins: dict[str, str]) -> None:
+    assert portal(BECOME.format(role=role), process, logins) == "refused"
+
+
+def test_compose_makes_the_logins_as_documented() -> None:
+    """Comments and passwords apart, the script of the container and the document are the same statements."""
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    script = compose["configs"]["logins"]["content"]
+    inside = re.search(r"<<'SQL'\n(.*?)\nSQL", script, re.DOTALL)
+    assert inside
+    container, document = (
+        [re.sub(r"PASSWORD \S+;", "PASSWORD;", line.strip()) for line in text.splitlines() if line.strip()]
+        for text in (inside[1], documented())
+    )
+    assert container == document
