@@ -24,7 +24,7 @@ def prepare(database: dict[str, Any]) -> None:
             _make_role(connection, role)
             _let_login_become(connection, role)
         for role, member in MEMBERS:
-            if not _value(connection, "SELECT pg_has_role(%s, %s, 'MEMBER')", member, role):
+            if not _may_become(connection, member, role):
                 _run(connection, "GRANT {} TO {}", role, member)
         _let_use_schema(connection)
 
@@ -32,7 +32,9 @@ def prepare(database: dict[str, Any]) -> None:
 def connection_arguments(database: dict[str, Any]) -> dict[str, Any]:
     """psycopg's arguments for the plain login, before it assumes a role."""
     names = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password", "NAME": "dbname"}
-    return {ours: database[django] for django, ours in names.items() if database.get(django)}
+    ours = {"pool", "assume_role", "isolation_level", "server_side_binding"}
+    options = {name: value for name, value in database.get("OPTIONS", {}).items() if name not in ours}
+    return options | {theirs: database[django] for django, theirs in names.items() if database.get(django)}
 
 
 def _make_role(connection: psycopg.Connection[Any], role: str) -> None:
@@ -50,14 +52,20 @@ def _make_role(connection: psycopg.Connection[Any], role: str) -> None:
 
 
 def _let_login_become(connection: psycopg.Connection[Any], role: str) -> None:
-    if not _value(connection, "SELECT pg_has_role(current_user, %s, 'MEMBER')", role):
-        login = str(_value(connection, "SELECT current_user"))
+    login = str(_value(connection, "SELECT current_user"))
+    if not _may_become(connection, login, role):
         try:
             _run(connection, "GRANT {} TO {}", role, login)
         except psycopg.errors.InsufficientPrivilege as refused:
             raise RolesMissing(
                 f"The login {login} may not become {role}. Ask an administrator to run: GRANT {role} TO {login};"
             ) from refused
+
+
+def _may_become(connection: psycopg.Connection[Any], login: str, role: str) -> bool:
+    """Whether SET ROLE works. Since PostgreSQL 16 whoever made a role is a member that may not become it."""
+    privilege = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+    return bool(_value(connection, "SELECT pg_has_role(%s, %s, %s)", login, role, privilege))
 
 
 def _let_use_schema(connection: psycopg.Connection[Any]) -> None:

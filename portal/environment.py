@@ -105,6 +105,10 @@ class Environment:
             config = {}
         if "postgresql" not in str(config.get("ENGINE", "")):
             return self._problem(f"{name} must be a PostgreSQL URL such as postgres://user@host:5432/portal.", {})
+        options = config.get("OPTIONS", {})
+        for option in ("host", "port"):
+            if option in options:  # a socket's folder can only be written as an option of the URL
+                config[option.upper()] = str(options.pop(option))
         return config
 
     def wrong(self, sentence: str) -> None:

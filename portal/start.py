@@ -51,6 +51,6 @@ def run(argv: list[str]) -> None:
     except OperationalError as refused:
         sys.exit(f"PostgreSQL does not answer at DATABASE_URL: {str(refused).strip()}")
     except (DataError, ProgrammingError) as refused:
-        if "does not exist" not in str(refused):
+        if "does not exist" not in str(refused) and "permission denied to set role" not in str(refused):
             raise
         sys.exit(f"The database is not ready ({str(refused).strip().splitlines()[0]}). Run: python manage.py migrate")
