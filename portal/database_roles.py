@@ -32,7 +32,7 @@ def prepare(database: dict[str, Any]) -> None:
 def connection_arguments(database: dict[str, Any]) -> dict[str, Any]:
     """psycopg's arguments for the plain login, before it assumes a role."""
     names = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password", "NAME": "dbname"}
-    ours = {"pool", "assume_role", "isolation_level", "server_side_binding"}
+    ours = {"pool", "options", "isolation_level", "server_side_binding"}
     options = {name: value for name, value in database.get("OPTIONS", {}).items() if name not in ours}
     return options | {theirs: database[django] for django, theirs in names.items() if database.get(django)}
 

@@ -50,7 +50,9 @@ database = env.database(
 )
 database["OPTIONS"] = {
     **database.get("OPTIONS", {}),
-    "assume_role": DATABASE_ROLES[PORTAL_PROCESS],
+    # As a start-up option and not as Django's assume_role, which waits for itself where a pool configures connections;
+    # RESET ROLE then leads back here and not to the login.
+    "options": f"-c role={DATABASE_ROLES[PORTAL_PROCESS]}",
     "application_name": f"portal-{PORTAL_PROCESS}",
 }
 DATABASE_POOL_SIZE = env.whole("DATABASE_POOL_SIZE", 16, low=1, high=200)

@@ -27,7 +27,7 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
 
     with django_db_blocker.unblock():
         prepare(settings.DATABASES["default"])
-        connection.settings_dict["OPTIONS"]["assume_role"] = "portal_owner"
+        connection.settings_dict["OPTIONS"]["options"] = "-c role=portal_owner"
         call_command("migrate", verbosity=0)
 
 
