@@ -1,0 +1,81 @@
+"""Rows in every tenant-owned table for each tenant of the cast, each text field filled with words of its tenant."""
+
+from datetime import UTC, datetime, timedelta
+
+from django.apps import apps
+from django.db.models import Model
+
+from incidents.models import Comment, IncidentRaw, IncidentTag, IncidentTechnique, Quarantine
+from tenants import links, scope
+from tenants.models import (
+    Budget,
+    ConsentRequest,
+    Customer,
+    Grant,
+    Membership,
+    SyncRun,
+    Tenant,
+    TenantGroup,
+    TenantGroupMember,
+    TokenFacts,
+)
+from tests.cast import Cast, make_alert, make_evidence, make_incident
+
+# They say who may see what, and are read inside and outside a scope; row-level security guards them too.
+ACCESS: tuple[type[Model], ...] = (Grant, Membership)
+
+
+def tenant_owned() -> list[type[Model]]:
+    """Every model that belongs to tenants: those with a ``tenant``, the tenant itself, and its customer."""
+    owned = [model for model in apps.get_models() if any(field.name == "tenant" for field in model._meta.fields)]
+    others = [model for model in owned if model not in ACCESS and model._meta.label != "audit.AuditEvent"]
+    return [Tenant, Customer, *others]
+
+
+def content() -> list[type[Model]]:
+    """The models of incident content: everything tenant-owned outside the app ``tenants``."""
+    return [model for model in tenant_owned() if model._meta.app_label != "tenants"]
+
+
+def fill(cast: Cast) -> None:
+    """At least one row per tenant in every tenant-owned table."""
+    group = TenantGroup.objects.create(name="Everybody")
+    for number, tenant in enumerate((cast.contoso, cast.fabrikam, cast.northwind)):
+        _content(tenant, number)
+        _connection(tenant, group)
+
+
+def canary(tenant: Tenant) -> str:
+    """A word that stands in the content of this tenant and nowhere else."""
+    return f"canary-of-{tenant.slug}"
+
+
+def _content(tenant: Tenant, number: int) -> None:
+    word = canary(tenant)
+    incident = make_incident(tenant, 7, word, host=word, account=word, words=word)
+    make_incident(tenant, 8 + number, word)
+    alert = make_alert(incident, f"alert-{number}", word)
+    make_evidence(alert, "ip", word)
+    with scope.tenant(tenant.pk):
+        of_incident = {"tenant": tenant, "incident": incident}
+        IncidentRaw.objects.create(**of_incident, body=word.encode())
+        IncidentTag.objects.create(**of_incident, tag=word)
+        IncidentTechnique.objects.create(**of_incident, technique="T1078")
+        Comment.objects.create(**of_incident, position=0, text=word)
+        Quarantine.objects.create(
+            tenant=tenant, content_hash=b"1" * 16, reason="too-large", sentence=word, body=word.encode(), size=1,
+            parser_version=1, seen_at=datetime.now(UTC),
+        )  # fmt: skip
+
+
+def _connection(tenant: Tenant, group: TenantGroup) -> None:
+    at, secret = datetime.now(UTC), links.new_secret()
+    with scope.operations():
+        ConsentRequest.objects.create(
+            tenant=tenant, link_hash=links.digest(secret), state_hash=links.digest(links.state_of(secret)),
+            asked_by=canary(tenant), asked_at=at, expires_at=at + timedelta(hours=1),
+        )  # fmt: skip
+        TokenFacts.objects.create(tenant=tenant, resource="xdr", readable=True, issuer=canary(tenant), obtained_at=at)
+        SyncRun.objects.create(tenant=tenant, kind=SyncRun.Kind.POLL, started_at=at, detail=canary(tenant))
+        Budget.objects.create(tenant=tenant, verb="list", minute_started_at=at, hour_started_at=at)
+        TenantGroupMember.objects.create(group=group, tenant=tenant)
