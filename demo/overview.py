@@ -44,8 +44,6 @@ class Overview:
         """Progress of the first sync, until every connected tenant has been read once or some minutes have passed."""
         from django.db import connection
 
-        from tenants.models import Tenant
-
         end = time.monotonic() + FIRST_SYNC_SECONDS
         columns = (
             TextColumn("Reading tenants"),
@@ -54,7 +52,7 @@ class Overview:
             TextColumn("{task.fields[incidents]} incidents"),
         )
         with Progress(*columns, console=self.console, transient=False, disable=not self.console.is_terminal) as bar:
-            task = bar.add_task("", total=Tenant._meta.pk and 1, incidents=0)
+            task = bar.add_task("", total=1, incidents=0)
             while time.monotonic() < end:
                 until()
                 connected, done, incidents, unchecked = counts()
@@ -63,9 +61,11 @@ class Overview:
                     break
                 time.sleep(0.5)
         connection.close()
-        self.console.print(
-            f"{done} of {connected} connected tenants read: {incidents} incidents. New ones keep arriving."
-        )
+
+    def all_read(self) -> None:
+        """The first sync is over."""
+        connected, done, incidents, _ = counts()
+        self.console.print(f"{done} of {connected} connected tenants read: {incidents} incidents. More keep arriving.")
 
 
 def counts() -> tuple[int, int, int, int]:

@@ -28,7 +28,7 @@ def test_the_demo_starts_tells_and_ends_everything_on_ctrl_c(tmp_path: Path) -> 
         with log.open("wb") as out:
             demo = subprocess.Popen(command, env=env, cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
         try:
-            eventually(lambda: "New ones keep arriving" in log.read_text() or demo.poll() is not None, seconds=120)
+            eventually(lambda: "More keep arriving" in log.read_text() or demo.poll() is not None, seconds=120)
             text = log.read_text()
             assert f"Port {port} is in use; the portal takes {port + 1}" in text
             assert f"http://localhost:{port + 1}" in text

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
+from demo import story
 from demo.overview import Overview
 from demo.ports import NoFreePort, free_port
 from demo.processes import Ended
@@ -88,10 +89,14 @@ class Command(BaseCommand):
         self.console.print("Starting the sandbox cloud, web, worker and beat …")
         stack.start_sandbox("--state", str(Path(settings.LOCAL_DIR) / "sandbox-state"))
         stack.command("seed_demo")
+        fickle = story.never_connected(stack)
+        story.let_them_connect(stack, fickle)
         stack.start_portal()
         overview = Overview(stack, self.console)
         overview.introduce(seconds=time.monotonic() - began)
-        overview.first_sync(until=lambda: stack.check())
+        overview.first_sync(until=stack.check)
+        story.take_consent_back(stack, fickle)
+        overview.all_read()
         while not once:
             stack.check()
             time.sleep(0.5)

@@ -1,0 +1,101 @@
+"""Every page, as a person meets it: readable for all, in light and dark, on a narrow screen, without a complaint."""
+
+import itertools
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from demo.stack import Stack
+from tests.journeys.conftest import watched
+from tests.journeys.portal_under_test import Sandbox, eventually
+from tests.journeys.steps import make_link, sign_in
+from tests.journeys.test_live_journey import exported
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "queue": "/incidents/",
+    "an empty queue": "/incidents/?words=nothing-like-this-anywhere",
+    "tenants": "/tenants/",
+    "a tenant": "/tenants/contoso/",
+    "a tenant in review": "/tenants/humongous-insurance/",
+    "a tenant nobody has consented in": "/tenants/coho-vineyard/",
+    "connect a tenant": "/tenants/connect/",
+    "nothing there": "/tenants/no-such-tenant/",
+    "admin": "/admin/",
+    "tenants in the admin": "/admin/tenants/tenant/",
+    "incidents in the admin": "/admin/incidents/incident/",
+}
+# Django's own admin markup; its pages are held to loading cleanly, not to our accessibility.
+OURS = [name for name in PAGES if "admin" not in name]
+SCREENS = {"light": ("light", 1400), "dark": ("dark", 1400), "narrow": ("light", 320)}
+
+
+@pytest.fixture(scope="module", params=SCREENS)
+def signed_in(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> object:
+    """Staff on one kind of screen."""
+    scheme, width = SCREENS[request.param]
+    context = browser.new_context(
+        base_url=stack.url,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},  # type: ignore[arg-type]
+    )
+    pages = watched(context)
+    page = next(pages)
+    sign_in(page, "admin")
+    yield page
+    next(pages, None)
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_and_fits_the_screen(signed_in: Page, name: str) -> None:
+    signed_in.goto(PAGES[name])
+    if name in OURS:
+        assert_accessible(signed_in)
+        assert_fits(signed_in)
+
+
+def test_an_incident_is_accessible_and_fits_the_screen(signed_in: Page, stack: Stack) -> None:
+    eventually(lambda: exported(stack), seconds=90, every=1)
+    signed_in.goto("/incidents/")
+    signed_in.goto(str(signed_in.locator("main table tbody a").first.get_attribute("href")))
+    for closed in signed_in.locator("details:not([open]) > summary").all()[1:4]:
+        closed.click()
+    assert_accessible(signed_in)
+    assert_fits(signed_in)
+
+
+def test_the_customers_pages_are_accessible_and_fit_the_screen(signed_in: Page, sandbox: Sandbox) -> None:
+    row = next(row for row in sandbox.tenants() if row["state"] == "connected")
+    signed_in.set_viewport_size({"width": 320, "height": 800})
+    link = make_link(signed_in, customer=row["name"], tenant=row["id"])
+    assert_accessible(signed_in)
+    for url in (link, "/consent/callback/?state=unknown", "/connect/unknown/"):
+        signed_in.goto(url)
+        assert_accessible(signed_in)
+        assert_fits(signed_in)
+
+
+def test_signing_in_is_accessible(browser: Browser, stack: Stack) -> None:
+    for scheme, width in itertools.product(("light", "dark"), (320, 1400)):
+        size = {"width": width, "height": 700}
+        context = browser.new_context(base_url=stack.url, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto("/sign-in/")
+        assert_accessible(page)
+        assert_fits(page)
+        context.close()
+
+
+def assert_accessible(page: Page) -> None:
+    """axe finds nothing."""
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def assert_fits(page: Page) -> None:
+    """Nothing sticks out sideways."""
+    inner, outer = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert inner <= outer
