@@ -63,7 +63,7 @@ def _live(page: QueuePage) -> dict[str, Any]:
             (key, severity.label, page.open_by_severity[key], address_for(Filters(filters.tenants, (key,))))
             for key, severity in SEVERITIES.items()
         ],
-        "searched": SEARCHED if filters.words else 0,
+        "searched": SEARCHED if filters.words and not page.older else 0,
         "summary": _summary(page),
     }
 

@@ -55,7 +55,7 @@ def defanged(address: object) -> str:
     scheme, rest = (found[1], found[2]) if found else ("", text)
     end = next((i for i, c in enumerate(rest) if c in "/?#\\"), len(rest))
     host = rest[:end].replace(".", "[.]").replace("@", "[@]")
-    return _visible(_disarmed(scheme) + host + rest[end:], SHOWN, frozenset())
+    return _visible(_URL.sub(_disarm_match, _disarmed(scheme) + host + rest[end:]), SHOWN, frozenset())
 
 
 @register.filter
