@@ -16,7 +16,7 @@ from tenants import consent, scope, tokens
 from tenants.access import access_tenant, staff_only
 from tenants.forms import ConnectForm
 from tenants.middleware import opens_own_scope
-from tenants.models import SyncState, Tenant, TokenFacts
+from tenants.models import SyncState, Tenant, TenantState, TokenFacts
 
 
 @opens_own_scope
@@ -24,8 +24,9 @@ from tenants.models import SyncState, Tenant, TokenFacts
 @staff_only
 def connect_tenant(request: HttpRequest) -> HttpResponse:
     """Ask for customer and tenant, then show the link, once. Entra ID is asked before the transaction begins."""
-    form = ConnectForm(request.POST or None, initial={"customer": request.GET.get("customer", "")[:200]})
-    if request.method == "POST" and form.is_valid():
+    sent = request.POST if request.method == "POST" else None
+    form = ConnectForm(sent, initial={"customer": request.GET.get("customer", "")[:200]})
+    if form.is_valid():
         try:
             found = consent.look_up(form.cleaned_data["tenant"])
             with scope.person(cast(User, request.user)):
@@ -59,6 +60,9 @@ def new_link(request: HttpRequest, slug: str) -> HttpResponse:
 def check_now(request: HttpRequest, slug: str) -> HttpResponse:
     """Have a worker prove the connection now."""
     tenant = staff_tenant(request, slug)
+    if tenant.state == TenantState.DISCONNECTED:
+        messages.warning(request, "This tenant is disconnected. Make a new connect link to connect it again.")
+        return redirect(tenant)
     consent.ask_check(tenant=tenant, by=actor_for(request), now=timezone.now())
     messages.info(request, "A worker is checking the connection; this page shows what it finds.")
     return redirect(tenant)
