@@ -41,14 +41,14 @@ def record(*events: Event) -> None:
     """Append the events in one statement. Raises django.db.DatabaseError where the log cannot be written."""
     rows = [
         {
-            "actor": event.by.name,
-            "action": event.action,
+            "actor": _storable(event.by.name),
+            "action": _storable(event.action),
             "tenant": str(event.tenant) if event.tenant else None,
             "subject": _storable(event.subject),
             "outcome": event.outcome,
-            "details": {key: _storable(value) for key, value in event.details.items()},
-            "request_id": event.by.request_id,
-            "address": event.by.address,
+            "details": _storable(dict(event.details)),
+            "request_id": _storable(event.by.request_id),
+            "address": _storable(event.by.address),
         }
         for event in events
     ]
@@ -57,7 +57,11 @@ def record(*events: Event) -> None:
 
 
 def _storable(value: Any) -> Any:
-    """PostgreSQL stores neither NUL nor lone surrogates in text."""
-    if not isinstance(value, str):
+    """PostgreSQL stores neither NUL nor lone surrogates in text, and JSON knows few kinds of value."""
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): _storable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_storable(inner) for inner in value]
+    if value is None or isinstance(value, bool | int):
         return value
-    return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return str(value).replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
