@@ -5,8 +5,9 @@ cannot decode is looked through for the same two by pattern, so that a poisoned 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -69,6 +70,17 @@ def span_of(entries: Sequence[Entry]) -> Span:
         newest = later(newest, text)
         oldest = text if is_later(oldest, text) else oldest
     return Span(newest, oldest, False)
+
+
+def newest_until(items: Iterable[bytes], latest: datetime) -> str:
+    """The newest time among entries that does not lie after ``latest``; empty if there is none."""
+    newest = ""
+    for item in items:
+        text = read_entry(item).updated_text
+        moment = parse_time(text)
+        if moment and moment <= latest:
+            newest = later(newest, text)
+    return newest
 
 
 def _guess_updated(raw: bytes) -> str:

@@ -1,0 +1,229 @@
+"""How a pass ends: what is written down, when the tenant is due again, and who is told.
+
+Every function here settles the lease in one transaction with everything else it writes, and raises Fenced where the
+lease is no longer ours; then nothing is written.
+"""
+
+import random
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from defender import errors
+from defender.errors import DefenderError
+from defender.times import later, parse_time
+from tenants import budget, consent, leases, scope
+from tenants.alarms import clear_alarm, raise_alarm
+from tenants.leases import Lease
+from tenants.models import SyncRun, SyncState, Tenant
+
+log = structlog.get_logger("portal.sync")
+Ended = SyncRun.Ended
+Kind = SyncRun.Kind
+
+# Ours: how long to wait after failures in a row.
+FIRST_WAIT: Final = timedelta(seconds=5)
+LONGEST_WAIT: Final = timedelta(minutes=15)
+# Ours: our own credential is mended by a person; asking Entra in between is of little use.
+CREDENTIAL_WAIT: Final = timedelta(minutes=1)
+CREDENTIAL_ALARM: Final = "partner-credential"
+
+_ENDED_BY: tuple[tuple[type[DefenderError], str], ...] = (
+    (errors.Throttled, Ended.THROTTLED),
+    (errors.Transient, Ended.TRANSIENT),
+    (errors.ConsentMissing, Ended.CONSENT),
+    (errors.ResourceMissing, Ended.CONSENT),
+    (errors.TenantUnknown, Ended.CONSENT),
+    (errors.CredentialFault, Ended.CREDENTIAL),
+    (errors.Forbidden, Ended.FORBIDDEN),
+    (errors.Unauthorized, Ended.FORBIDDEN),
+    (errors.WrongToken, Ended.INTERNAL),
+)
+# A pass that is over leaves nothing to go on with.
+_OVER: Final[dict[str, Any]] = {"pass_kind": "", "pass_since": "", "pass_skip": 0, "pass_newest": ""}
+_WELL: Final[dict[str, Any]] = {"failures": 0, "last_error_code": "", "last_error": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOutcome:
+    """What a pass did and how it ended, one of SyncRun.Ended; counts are of this part of a pass that goes on later."""
+
+    ended: str
+    kind: str
+    started_at: datetime
+    window_from: str = ""
+    pages: int = 0
+    seen: int = 0
+    new: int = 0
+    changed: int = 0
+    merged: int = 0
+    quarantined: int = 0
+    detail: str = ""
+    reference: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the pass reached the last page."""
+        return self.ended == Ended.COMPLETE
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody needs to read about it."""
+        return self.kind == Kind.POLL and not (self.new or self.changed or self.quarantined or self.detail)
+
+
+def ended_by(error: DefenderError) -> str:
+    """How a run that this error broke off is shown."""
+    return next((ended for kind, ended in _ENDED_BY if isinstance(error, kind)), Ended.REJECTED)
+
+
+def complete(lease: Lease, tenant: Tenant, outcome: SyncOutcome, *, watermark: str, **more: Any) -> SyncOutcome:
+    """The last page was stored: the watermark moves, failures are over, ``more`` goes into the state as well."""
+    now = timezone.now()
+    with scope.operations():
+        state = SyncState.objects.get(tenant=tenant)
+        values = {**_OVER, **_WELL, **more, "last_ok_at": now, **_moved(state, watermark)}
+        if state.backfilled_at is None:
+            values["backfilled_at"] = now
+        if outcome.kind != Kind.POLL or state.sweep_due_at is None:
+            values["sweep_due_at"] = now + settings.SYNC_SWEEP * random.uniform(0.9, 1.1)  # noqa: S311  spreads the load
+        leases.settle(lease, due_in=settings.SYNC_POLL, **values)
+        if state.failures or state.last_error_code:
+            _all_clear(tenant, now)
+        if not outcome.is_idle:
+            _new_run(tenant, outcome, now)
+    return outcome
+
+
+def stopped(lease: Lease, tenant: Tenant, outcome: SyncOutcome) -> SyncOutcome:
+    """The time for one pass ran out: the tenant is due at once, behind others that wait, and goes on where it was."""
+    outcome = replace(outcome, detail=outcome.detail or "The pass was long; it goes on at the page it had reached.")
+    with scope.operations():
+        leases.settle(lease, due_in=timedelta(), **_WELL)
+        _note_run(tenant, outcome, again=True)
+    return outcome
+
+
+def failed(lease: Lease, tenant: Tenant, outcome: SyncOutcome, error: DefenderError) -> SyncOutcome:
+    """Microsoft, or the way to Microsoft, stood in the way: each kind of error has its consequence."""
+    outcome = replace(outcome, detail=error.sentence[:500], reference=(error.reference or "")[:120])
+    with scope.operations():
+        state = SyncState.objects.get(tenant=tenant)
+        again = state.last_error_code == error.code[:60]
+        values: dict[str, Any] = {"last_error_code": error.code[:60], "last_error": _shown(error)}
+        if error.code == "paging-loop":
+            values |= _OVER
+        if not isinstance(error, errors.Throttled | errors.CredentialFault):
+            values["failures"] = state.failures + 1
+        due_in = _wait(error, state.failures)
+        if isinstance(error, errors.Throttled):
+            values["last_error"] = f"Waiting for Microsoft until {timezone.now() + due_in:%H:%M:%S} UTC."
+        leases.settle(lease, due_in=due_in, **values)
+        _consequences(tenant, error)
+        _note_run(tenant, outcome, again=again)
+    if isinstance(error, errors.Throttled) and error.code != budget.OUR_OWN:
+        budget.block(tenant_id=tenant.pk, verb="list", seconds=due_in.total_seconds())
+    log.warning("pass failed", ended=str(outcome.ended), reason=error.code, due_in=round(due_in.total_seconds()))
+    return outcome
+
+
+def internal(lease: Lease, tenant: Tenant, kind: str, started_at: datetime) -> SyncOutcome:
+    """A fault of the portal, called while its exception is handled: logged in full, shown with a reference only."""
+    reference = uuid4().hex[:12]
+    log.exception("pass ended by a fault of the portal", reference=reference)
+    detail = "A fault of the portal; the log has it under the reference."
+    outcome = SyncOutcome(Ended.INTERNAL, kind, started_at, detail=detail, reference=reference)
+    with scope.operations():
+        state = SyncState.objects.get(tenant=tenant)
+        values = {"failures": state.failures + 1, "last_error_code": "internal", "last_error": detail}
+        leases.settle(lease, due_in=_back_off(state.failures), **values)
+        _note_run(tenant, outcome, again=state.last_error_code == "internal")
+    return outcome
+
+
+def _moved(state: SyncState, watermark: str) -> dict[str, Any]:
+    """The watermark, never backwards."""
+    text = later(state.watermark_text, watermark)
+    moment = parse_time(text)
+    if moment is None or text == state.watermark_text:
+        return {}
+    return {"watermark": moment, "watermark_text": text}
+
+
+def _wait(error: DefenderError, failures: int) -> timedelta:
+    if isinstance(error, errors.CredentialFault):
+        return CREDENTIAL_WAIT
+    if isinstance(error, errors.WrongToken):
+        return LONGEST_WAIT
+    asked = getattr(error, "retry_after", None)
+    if asked and isinstance(error, errors.Throttled):
+        return timedelta(seconds=asked * random.uniform(1.0, 1.1))  # noqa: S311  so that tenants do not come back at once
+    return max(_back_off(failures), timedelta(seconds=asked or 0))
+
+
+def _back_off(failures: int) -> timedelta:
+    """Doubling from FIRST_WAIT to LONGEST_WAIT, a half of it by chance."""
+    wait: timedelta = min(FIRST_WAIT * 2 ** min(failures, 20), LONGEST_WAIT)
+    return wait * random.uniform(0.5, 1.0)  # noqa: S311  jitter, no secret
+
+
+def _shown(error: DefenderError) -> str:
+    return f"{error.sentence} {error.step}".strip()[:500]
+
+
+def _consequences(tenant: Tenant, error: DefenderError) -> None:
+    now = timezone.now()
+    if isinstance(error, errors.ConsentMissing | errors.ResourceMissing | errors.TenantUnknown):
+        consent.lose_consent(tenant=tenant, error=error, now=now)
+    elif isinstance(error, errors.Forbidden | errors.Unauthorized):
+        consent.note_forbidden(tenant=tenant, error=error, now=now)
+    elif isinstance(error, errors.CredentialFault):
+        raise_alarm(key=CREDENTIAL_ALARM, sentence=error.sentence, step=error.step, now=now)
+    elif isinstance(error, errors.WrongToken):
+        step = "Nothing was read with it. Find out how it came about before anything else."
+        raise_alarm(key=f"wrong-token-{tenant.pk}", sentence=error.sentence, step=step, now=now)
+    elif error.code == "paging-loop":
+        raise_alarm(
+            key=f"paging-loop-{tenant.pk}", sentence=f"{tenant.name}: {error.sentence}", step=error.step, now=now
+        )
+
+
+def _all_clear(tenant: Tenant, now: datetime) -> None:
+    for key in (CREDENTIAL_ALARM, f"wrong-token-{tenant.pk}", f"paging-loop-{tenant.pk}"):
+        clear_alarm(key=key, now=now)
+
+
+def _note_run(tenant: Tenant, outcome: SyncOutcome, *, again: bool) -> None:
+    """A run for people to read; the same ending again brings the last one up to date instead of making a storm."""
+    last = SyncRun.objects.filter(tenant=tenant).order_by("-started_at").first() if again else None
+    if last is None or (last.ended, last.kind) != (outcome.ended, outcome.kind):
+        _new_run(tenant, outcome, timezone.now())
+        return
+    for name in ("pages", "seen", "new", "changed", "merged", "quarantined"):
+        setattr(last, name, getattr(last, name) + getattr(outcome, name))
+    last.ended_at, last.detail, last.reference = timezone.now(), outcome.detail, outcome.reference
+    last.save()
+
+
+def _new_run(tenant: Tenant, outcome: SyncOutcome, now: datetime) -> None:
+    SyncRun.objects.create(
+        tenant=tenant,
+        kind=outcome.kind,
+        started_at=outcome.started_at,
+        ended_at=now,
+        window_from=outcome.window_from,
+        pages=outcome.pages,
+        seen=outcome.seen,
+        new=outcome.new,
+        changed=outcome.changed,
+        merged=outcome.merged,
+        quarantined=outcome.quarantined,
+        ended=outcome.ended,
+        detail=outcome.detail[:500],
+        reference=outcome.reference,
+    )

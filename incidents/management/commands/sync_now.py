@@ -1,0 +1,140 @@
+"""``manage.py sync_now [--tenant ID]``: one pass over every connected tenant, or one of them, without a broker."""
+
+import io
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import F
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from incidents.ending import SyncOutcome
+from incidents.tasks import sync_claimed
+from tenants import leases, scope
+from tenants.lookup import find_tenant
+from tenants.models import SyncRun, SyncState, Tenant
+
+LOOK_AGAIN = 0.2  # seconds between two looks at a lease that a worker holds
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One tenant in the summary. ``outcome`` is None where a worker's own pass counted, or nothing could be done."""
+
+    tenant: Tenant
+    is_complete: bool
+    seconds: float
+    outcome: SyncOutcome | None = None
+    note: str = ""
+
+
+class Command(BaseCommand):
+    """Reads incidents now, in this process, and says what came of it."""
+
+    help = "Run one pass over every connected tenant; the exit status is 0 only if every pass completed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which tenant."""
+        parser.add_argument("--tenant", metavar="ID", help="Entra tenant id (GUID), slug or domain; default: all.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """A progress bar on standard error where that is a terminal, the summary on standard output."""
+        began = timezone.now()
+        tenants = wanted(options["tenant"])
+        if not tenants:
+            self.stderr.write("No tenant is connected yet, so there is nothing to read.")
+            return
+        lines = []
+        errors = Console(stderr=True)
+        with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+            task = bar.add_task("Reading incidents", total=len(tenants))
+            for tenant in tenants:
+                bar.update(task, description=f"Reading {Text(tenant.name).plain}")
+                lines.append(read(tenant, began))
+                bar.advance(task)
+        self.stdout.write(drawn(summary(lines)))
+        if not all(line.is_complete for line in lines):
+            sys.exit(1)
+
+
+def drawn(table: Table) -> str:
+    """The table as text, as wide as the terminal, or wide enough for a log."""
+    console = Console(file=io.StringIO(), width=shutil.get_terminal_size((160, 24)).columns, no_color=True)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def wanted(typed: str | None) -> list[Tenant]:
+    """The tenants to read. Raises CommandError where the one asked for is unknown or not connected."""
+    with scope.operations():
+        if typed is None:
+            return list(Tenant.objects.filter(state__in=leases.SYNCING).order_by("name"))
+        tenant = find_tenant(typed)
+    if tenant is None:
+        raise CommandError(
+            f"The portal knows no tenant {typed!r}. Give its Entra tenant id, slug or domain.", returncode=2
+        )
+    if not tenant.is_syncing:
+        raise CommandError(f"{tenant.name} is not connected ({tenant.get_state_display()}), so nothing can be read.")
+    return [tenant]
+
+
+def read(tenant: Tenant, began: datetime) -> Line:
+    """One pass; while a worker holds the tenant, wait for it. A worker's pass counts if it began after the command."""
+    started = time.monotonic()
+    patience = started + (settings.SYNC_PASS_LIMIT + settings.SYNC_LEASE).total_seconds()
+    while time.monotonic() < patience:
+        if lease := leases.claim(tenant, owner=leases.owner()):
+            outcome = sync_claimed(lease, background=False)
+            if outcome.ended not in {SyncRun.Ended.STOPPED, SyncRun.Ended.FENCED}:
+                return Line(tenant, outcome.is_complete, time.monotonic() - started, outcome, outcome.detail)
+            continue
+        if read_since(tenant, began):
+            return Line(tenant, True, time.monotonic() - started, note="A worker has just read it.")
+        if not connected(tenant):
+            return Line(tenant, False, time.monotonic() - started, note="It is no longer connected.")
+        time.sleep(LOOK_AGAIN)
+    return Line(tenant, False, time.monotonic() - started, note="A worker held it all the time.")
+
+
+def read_since(tenant: Tenant, began: datetime) -> bool:
+    """Whether a pass that began after the command has been completed by somebody else."""
+    with scope.operations():
+        return SyncState.objects.filter(
+            tenant=tenant, pass_started_at__gte=began, last_ok_at__gte=F("pass_started_at")
+        ).exists()
+
+
+def connected(tenant: Tenant) -> bool:
+    """Whether the tenant is still read at all."""
+    with scope.operations():
+        return Tenant.objects.filter(pk=tenant.pk, state__in=leases.SYNCING).exists()
+
+
+def summary(lines: Iterable[Line]) -> Table:
+    """One row per tenant."""
+    table = Table()
+    for heading in ("Tenant", "Pass", "Ended"):
+        table.add_column(heading)
+    for heading in ("Pages", "Seen", "New", "Changed", "Merged", "Quarantined", "Seconds"):
+        table.add_column(heading, justify="right")
+    table.add_column("Note", overflow="fold")
+    for line in lines:
+        done = line.outcome
+        kind = SyncRun.Kind(done.kind).label if done else ""
+        ended = SyncRun.Ended(done.ended).label if done else "Complete" if line.is_complete else "Not read"
+        counts = (done.pages, done.seen, done.new, done.changed, done.merged, done.quarantined) if done else ("",) * 6
+        cells = (line.tenant.name, kind, ended, *counts, f"{line.seconds:.1f}", line.note)
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    return table
