@@ -18,7 +18,7 @@ HOSTILE = [
     "<!--<meta http-equiv=refresh content=0;url=//evil.example>",
     "&lt;script&gt;alert(1)&lt;/script&gt;",
 ]
-OURS = ("/static/", "/incidents/", "/tenants/", "/admin/", "/sign-", "/", "#")
+OURS = ("/static/", "/incidents/", "/tenants/", "/admin/", "/sign-", "/", "#", "?")
 
 
 @dataclass
@@ -70,7 +70,7 @@ def assert_harmless(content: bytes, *, shows: str = "") -> None:
     for tag, attributes in page.tags:
         assert tag not in {"iframe", "object", "embed", "base", "textarea", "img", "style"}, tag
         if tag == "script":
-            assert attributes["src"].startswith("/static/")
+            assert attributes["src"].startswith(("/static/", "/admin/jsi18n/"))
         for name, value in attributes.items():
             assert not name.startswith("on"), (tag, name)
             assert name != "style", tag

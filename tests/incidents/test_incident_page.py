@@ -200,7 +200,7 @@ def test_the_page_learns_of_changes_without_being_swapped(alice: WebClient, cast
     with scope.tenant(cast.contoso.pk):
         Incident.objects.filter(pk=made.pk).update(changed_at=NOW + timedelta(seconds=1))
     note = read(alice.get(address).content)
-    assert "This incident changed" in note.text
+    assert "Load this incident again: it changed" in note.text
     assert "/incidents/contoso/7/" in note.links
 
 
