@@ -1,15 +1,16 @@
 """`python -m sandbox`: the sandbox cloud as a process of its own, on loopback only."""
 
 import argparse
+import contextlib
 import os
-import socket
+import signal
 import sys
-from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from sandbox.journal import open_world
 from sandbox.registration import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from sandbox.server import Server
+from sandbox.server import CannotListen, Server, bind
 from sandbox.world import World
 
 
@@ -18,53 +19,61 @@ def arguments() -> argparse.Namespace:
     env = os.environ.get
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, default=int(env("SANDBOX_PORT", "9400")))
-    parser.add_argument("--seed", type=int, default=int(env("SANDBOX_SEED", "7")))
-    parser.add_argument("--tenants", type=int, default=int(env("SANDBOX_TENANTS", "25")))
-    parser.add_argument("--pace", type=float, default=float(env("SANDBOX_PACE", "1")), help="0 is quiet")
+    # Texts as defaults, so that what the environment says is checked like what is typed.
+    parser.add_argument(
+        "--port", type=_number(0, 65535), default=env("SANDBOX_PORT", "9400"), help="0 takes a free one"
+    )
+    parser.add_argument("--seed", type=int, default=env("SANDBOX_SEED", "7"))
+    parser.add_argument("--tenants", type=_number(1, 20_000), default=env("SANDBOX_TENANTS", "25"))
+    parser.add_argument("--pace", type=_pace, default=env("SANDBOX_PACE", "1"), help="0 is quiet, 1000 the most")
     parser.add_argument("--client-id", default=DEFAULT_CLIENT_ID)
     parser.add_argument("--client-secret", default=DEFAULT_CLIENT_SECRET)
     parser.add_argument("--state", type=Path, help="a file that lets the world outlive the process")
     return parser.parse_args()
 
 
+def _number(least: int, most: int) -> Any:
+    def number(text: str) -> int:
+        if not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must lie between {least} and {most}")
+        return int(text)
+
+    return number
+
+
+def _pace(text: str) -> float:
+    if not 0 <= float(text) <= 1000:
+        raise argparse.ArgumentTypeError("must lie between 0 and 1000")
+    return float(text)
+
+
 def main() -> int:
+    """Serve until SIGTERM or SIGINT. 0 after a wanted end, 1 with a sentence where it cannot start."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     given = arguments()
-    problem = _problem(given.host, given.port)
-    if problem:
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            _serve(given)
+    except (CannotListen, OSError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
-    settings = {
-        "seed": given.seed,
-        "tenants": given.tenants,
-        "pace": given.pace,
-        "client_id": given.client_id,
-        "client_secret": given.client_secret,
-    }
-    world, journal = open_world(given.state, **settings) if given.state else (World(**settings), None)
-    sys.stdout.write(f"Sandbox cloud at http://{given.host}:{given.port}/_sandbox/ (seed {given.seed})\n")
-    sys.stdout.flush()
-    Server(world, host=given.host, port=given.port).run()
-    if journal:
-        journal.close()
     return 0
 
 
-def _problem(host: str, port: int) -> str:
-    """Why the sandbox does not start, or nothing."""
+def _serve(given: argparse.Namespace) -> None:
+    listener = bind(given.host, given.port)
+    port = listener.getsockname()[1]
+    settings = {name: getattr(given, name) for name in ("seed", "tenants", "pace", "client_id", "client_secret")}
+    world, journal = open_world(given.state, **settings) if given.state else (World(**settings), None)
+    host = f"[{given.host}]" if ":" in given.host else given.host
+    sys.stdout.write(f"Sandbox cloud at http://{host}:{port}/_sandbox/ (seed {given.seed})\n")
+    sys.stdout.flush()
     try:
-        is_loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        return f"The sandbox listens on loopback only, not on {host}."
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return f"Port {port} is in use. Name another with --port."
-    return ""
+        Server(world).run(sockets=[listener])
+    finally:
+        listener.close()
+        if journal:
+            journal.close()
 
 
 if __name__ == "__main__":

@@ -113,6 +113,11 @@ class Tenant:
         return self.build(self)
 
     @property
+    def is_made(self) -> bool:
+        """Whether its incidents exist already."""
+        return "_contents" in self.__dict__
+
+    @property
     def estate(self) -> Estate:
         return self._contents[0]
 

@@ -46,8 +46,9 @@ def _joined(rng: random.Random, tenant: Tenant, raw: Raw) -> None:
     story = rng.choice(STORIES)
     scene, at = Scene(rng, tenant.estate), ticks_of(raw["lastUpdateTime"])
     step = rng.choice(story.steps)
-    raw["alerts"].append(make_alert(rng, scene, story, step, incident_id=raw["incidentId"], at=at))
-    if step.severity in SEVERITIES and raw["severity"] in SEVERITIES:
+    alert = make_alert(rng, scene, story, step, incident_id=raw["incidentId"], at=at)
+    raw["alerts"] = [*_list(raw.get("alerts")), alert]
+    if step.severity in SEVERITIES and raw.get("severity") in SEVERITIES:
         raw["severity"] = max(raw["severity"], step.severity, key=SEVERITIES.index)
 
 
@@ -56,13 +57,13 @@ def _taken(rng: random.Random, tenant: Tenant, raw: Raw) -> None:
 
 
 def _closed(_: random.Random, tenant: Tenant, raw: Raw) -> None:
-    raw |= {"assignedTo": raw["assignedTo"] or tenant.estate.analysts[0], "status": "Resolved"}
+    raw |= {"assignedTo": raw.get("assignedTo") or tenant.estate.analysts[0], "status": "Resolved"}
     raw |= {"classification": "TruePositive", "determination": "Other"}
 
 
 def _remarked(rng: random.Random, tenant: Tenant, raw: Raw) -> None:
     remark = {"comment": rng.choice(_REMARKS), "createdBy": rng.choice(tenant.estate.analysts)}
-    raw["comments"].append(remark | {"createdTime": raw["lastUpdateTime"]})
+    raw["comments"] = [*_list(raw.get("comments")), remark | {"createdTime": raw["lastUpdateTime"]}]
 
 
 def _raised(rng: random.Random, _: Tenant, raw: Raw) -> None:
@@ -75,7 +76,7 @@ def what_moves(book: Casebook, source: int) -> tuple[list[Any], list[str]]:
     if version is None:
         raise KeyError(source)
     raw = version.raw
-    return raw["alerts"] or [], raw["tags"] or []
+    return _list(raw.get("alerts")), _list(raw.get("tags"))
 
 
 def become_shell(target: int) -> Edit:
@@ -86,7 +87,14 @@ def receive(alerts: list[Any], tags: list[str], target: int) -> Edit:
     """The target takes the alerts, which then name it as their incident, and the tags it does not have."""
 
     def edit(raw: Raw) -> None:
-        raw["alerts"] = [*(raw["alerts"] or []), *({**alert, "incidentId": target} for alert in alerts)]
-        raw["tags"] = [*raw["tags"], *(tag for tag in tags if tag not in raw["tags"])]
+        moved = ({**alert, "incidentId": target} if isinstance(alert, dict) else alert for alert in alerts)
+        raw["alerts"] = [*_list(raw.get("alerts")), *moved]
+        own = _list(raw.get("tags"))
+        raw["tags"] = [*own, *(tag for tag in tags if tag not in own)]
 
     return edit
+
+
+def _list(value: Any) -> list[Any]:
+    """A list, whatever a test has put in its place."""
+    return value if isinstance(value, list) else []

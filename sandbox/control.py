@@ -1,24 +1,26 @@
-"""The control API and its page: look at the truth, make things happen, switch faults on and off.
+"""The control API: look at the truth, make things happen, switch faults on and off. The page is `sandbox.panel`.
 
-POSTs with an Origin of another site are refused: a page somewhere must not be able to steer the sandbox.
+POSTs that come from a page of another site are refused: it must not be able to steer the sandbox.
 """
 
 import json
+import math
 from collections.abc import Callable
-from html import escape
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from sandbox import page
-from sandbox.cast import STATES, Tenant
-from sandbox.faults import KINDS
+from sandbox.cast import Tenant
+from sandbox.panel import Panel
 from sandbox.resources import resource_named
 from sandbox.world import World
 
-ON_PAGE = ("throttle", "status", "html", "cut", "slow", "drift", "wrong_tenant_token", "token_without_roles")
+Body = dict[str, Any]
+# A form of the page says so in this field, and gets a page back instead of JSON.
+FROM_PAGE = "_page"
 
 
 class Wrong(Exception):
@@ -32,18 +34,36 @@ class Wrong(Exception):
 class Control:
     """What people and tests do with a world."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    async def home(self, request: Request) -> Response:
-        """The page."""
-        return page.html("Sandbox cloud", self._body())
+    def __init__(self, world: World, panel: Panel) -> None:
+        self.world, self.panel = world, panel
+        self._actions: dict[tuple[str, str], Callable[[Request, Body], Any]] = {
+            ("POST", "incidents"): self._incident,
+            ("POST", "merge"): self._merge,
+            ("POST", "consent"): self._consent,
+            ("DELETE", "consent"): self._revoke,
+            ("POST", "revoke"): self._revoke,
+            ("POST", "state"): self._state,
+            ("POST", "faults"): self._fault,
+            ("DELETE", "faults"): self._no_fault,
+            ("POST", "clear"): self._no_fault,
+        }
+        self._world_actions: dict[tuple[str, str], Callable[[Request, Body], Any]] = {
+            ("POST", "faults"): self._fault,
+            ("DELETE", "faults"): self._no_fault,
+            ("POST", "clear"): self._no_fault,
+            ("POST", "pace"): self._pace,
+            ("POST", "clock"): self._clock,
+            ("POST", "rotate-secret"): self._rotate,
+            ("POST", "certificates"): self._certificate,
+            ("POST", "quotas"): self._quotas,
+        }
 
     async def health(self, request: Request) -> Response:
+        """{"status": "ok", "seed": int, "pace": float}."""
         return JSONResponse({"status": "ok", "seed": self.world.seed, "pace": self.world.pace})
 
     async def tenants(self, request: Request) -> Response:
-        """Every tenant: id, name, domain, state, number of incidents, grants, active faults."""
+        """{"tenants": [{id, name, domain, state, incidents (None until first needed), grants, faults}]}."""
         return JSONResponse({"tenants": [self.world.describe(tenant) for tenant in self.world.tenants.values()]})
 
     async def truth(self, request: Request) -> Response:
@@ -54,61 +74,48 @@ class Control:
             return JSONResponse({"error": str(wrong)}, wrong.status)
         incidents = [
             {
-                "incident_id": v.incident_id,
-                "last_update_time": v.raw["lastUpdateTime"],
-                "status": v.status,
-                "raw": v.raw,
+                "incident_id": one.incident_id,
+                "last_update_time": raw["lastUpdateTime"],
+                "status": one.status,
+                "raw": raw,
             }
-            for v in tenant.book.newest_first()
+            for one in tenant.book.newest_first()
+            for raw in [one.raw]
         ]
+        # JSON escapes everything, so that half a surrogate pair gets through.
         body = json.dumps({"tenant_id": tenant.tenant_id, "incidents": incidents})
-        return Response(body.encode("utf-8", "surrogatepass"), media_type="application/json")
+        return Response(body, media_type="application/json")
 
     async def calls(self, request: Request) -> Response:
-        """Calls with a number above ``since``; tokens as the start of a hash only."""
+        """{"last": int, "calls": [...]} with numbers above ``since``; tokens as the start of a hash only."""
         since = request.query_params.get("since", "0")
-        found = self.world.calls.since(int(since) if since.isdecimal() else 0)
+        found = self.world.calls.since(int(since) if since.isascii() and since.isdecimal() else 0)
         return JSONResponse({"last": self.world.calls.last, "calls": [call.described() for call in found]})
 
     async def act(self, request: Request) -> Response:
-        """Every POST and DELETE."""
-        origin = request.headers.get("origin")
-        if origin and urlsplit(origin).netloc != request.headers.get("host"):
-            return JSONResponse({"error": "Calls from pages of other sites are refused."}, 403)
-        try:
-            body = await _body(request)
-            done = self._action(request)(request, body)
-        except Wrong as wrong:
-            return JSONResponse({"error": str(wrong)}, wrong.status)
-        except (ValueError, KeyError, TypeError) as problem:
-            return JSONResponse({"error": str(problem)}, 400)
-        if body.get("_page"):
-            return RedirectResponse("/_sandbox/", 303)
-        return JSONResponse(done)
+        """Every POST and DELETE: a JSON object or the page's form in, JSON or the page back."""
+        actions = self._actions if "tenant" in request.path_params else self._world_actions
+        return await self._carry_out(request, actions.get((request.method, request.path_params["action"])))
 
-    def _action(self, request: Request) -> Callable[[Request, dict[str, Any]], Any]:
-        name = request.path_params.get("action", request.url.path.rsplit("/", 1)[-1])
-        actions: dict[tuple[str, str], Callable[[Request, dict[str, Any]], Any]] = {
-            ("POST", "incidents"): self._incident,
-            ("POST", "change"): self._change,
-            ("POST", "merge"): self._merge,
-            ("POST", "consent"): self._consent,
-            ("DELETE", "consent"): self._revoke,
-            ("POST", "revoke"): self._revoke,
-            ("POST", "state"): self._state,
-            ("POST", "faults"): self._fault,
-            ("DELETE", "faults"): self._no_fault,
-            ("POST", "clear"): self._no_fault,
-            ("POST", "pace"): self._pace,
-            ("POST", "clock"): self._clock,
-            ("POST", "rotate-secret"): self._rotate,
-            ("POST", "certificates"): self._certificate,
-            ("POST", "quotas"): self._quotas,
-        }
+    async def change(self, request: Request) -> Response:
+        """POST …/incidents/{number}: it changes, as the body's fields say or somehow plausibly."""
+        return await self._carry_out(request, self._change)
+
+    async def _carry_out(self, request: Request, action: Callable[[Request, Body], Any] | None) -> Response:
+        from_page = "form" in request.headers.get("content-type", "")
         try:
-            return actions[request.method, name]
-        except KeyError:
-            raise Wrong(f"There is no action {name!r}.", 404) from None
+            if not page.is_own_post(request):
+                raise Wrong("Calls from pages of other sites are refused.", 403)
+            body = await _body(request)
+            from_page = bool(body.pop(FROM_PAGE, ""))
+            if action is None:
+                raise Wrong("There is no such action.", 404)
+            done = action(request, body)
+        except (Wrong, ValueError, OverflowError) as problem:
+            status = getattr(problem, "status", 400)
+            sentence = str(problem)
+            return page.problem("Sandbox cloud", sentence, status) if from_page else _error(sentence, status)
+        return RedirectResponse("/_sandbox/", 303) if from_page else JSONResponse(done)
 
     def _tenant(self, request: Request) -> Tenant:
         try:
@@ -119,114 +126,131 @@ class Control:
     def _maybe_tenant(self, request: Request) -> Tenant | None:
         return self._tenant(request) if "tenant" in request.path_params else None
 
-    def _incident(self, request: Request, body: dict[str, Any]) -> Any:
+    def _incident(self, request: Request, body: Body) -> Any:
         """A new incident; fields of the body replace its own."""
-        return self.world.new_incident(self._tenant(request), {k: v for k, v in body.items() if k != "_page"})
+        tenant = self._tenant(request)
+        raw = self.world.new_incident(tenant, body)
+        self.panel.say(f"{tenant.name} has a new incident {raw['incidentId']}: {raw.get('incidentName')}")
+        return raw
 
-    def _change(self, request: Request, body: dict[str, Any]) -> Any:
-        """An incident changes: as the fields say, or somehow plausibly."""
-        number = int(request.path_params["incident"])
-        fields = {k: v for k, v in body.items() if k != "_page"}
-        return self.world.change_incident(self._tenant(request), number, fields or None)
+    def _change(self, request: Request, body: Body) -> Any:
+        tenant, number = self._tenant(request), request.path_params["incident"]
+        self._known(tenant, number)
+        raw = self.world.change_incident(tenant, number, body or None)
+        self.panel.say(f"Incident {number} of {tenant.name} has changed.")
+        return raw
 
-    def _merge(self, request: Request, body: dict[str, Any]) -> Any:
-        return self.world.merge(self._tenant(request), int(body["source"]), int(body["target"]))
+    def _merge(self, request: Request, body: Body) -> Any:
+        """``source`` is merged into ``target``."""
+        tenant = self._tenant(request)
+        source, target = (self._known(tenant, body.get(name)) for name in ("source", "target"))
+        raw = self.world.merge(tenant, source, target)
+        self.panel.say(f"In {tenant.name}, incident {source} was merged into {target}.")
+        return raw
 
-    def _consent(self, request: Request, body: dict[str, Any]) -> Any:
+    def _known(self, tenant: Tenant, number: Any) -> int:
+        if not str(number).isdecimal() or int(number) not in tenant.book:
+            raise Wrong(f"{tenant.name} has no incident {str(number)[:40]}.", 404)
+        return int(number)
+
+    def _consent(self, request: Request, body: Body) -> Any:
         """An administrator consents: to ``roles``, to one ``resource``, or to everything asked for."""
-        tenant, chosen = self._tenant(request), resource_named(str(body.get("resource", "")))
-        self.world.approve(tenant, roles=body.get("roles"), resources=[chosen] if chosen else None)
+        tenant, roles = self._tenant(request), body.get("roles")
+        if roles is not None and not (isinstance(roles, list) and all(isinstance(role, str) for role in roles)):
+            raise Wrong("roles must be a list of role names.")
+        chosen = resource_named(str(body["resource"])) if "resource" in body else None
+        if "resource" in body and chosen is None:
+            raise Wrong("There is no such resource.")
+        self.world.approve(tenant, roles=roles, resources=[chosen] if chosen else None)
+        late = f" The roles count in {tenant.consent_delay:.0f} seconds." if tenant.consent_delay else ""
+        self.panel.say(f"An administrator of {tenant.name} has consented.{late}")
         return self.world.describe(tenant)
 
-    def _revoke(self, request: Request, body: dict[str, Any]) -> Any:
+    def _revoke(self, request: Request, body: Body) -> Any:
+        """The customer deletes the enterprise application."""
         tenant = self._tenant(request)
         self.world.revoke(tenant)
+        self.panel.say(f"{tenant.name} has removed the application. Tokens already out work until they expire.")
         return self.world.describe(tenant)
 
-    def _state(self, request: Request, body: dict[str, Any]) -> Any:
+    def _state(self, request: Request, body: Body) -> Any:
+        """``state`` is one of `cast.STATES`."""
         tenant = self._tenant(request)
         self.world.set_state(tenant, str(body.get("state")))
+        self.panel.say(f"{tenant.name} is now: {tenant.state.replace('_', ' ')}.")
         return self.world.describe(tenant)
 
-    def _fault(self, request: Request, body: dict[str, Any]) -> Any:
+    def _fault(self, request: Request, body: Body) -> Any:
+        """Switch a fault on, for one tenant or for all: {kind, probability?, count?, seed?, on?, …options}."""
         tenant = self._maybe_tenant(request)
-        settings = {k: v for k, v in body.items() if k != "_page"}
-        return self.world.faults.add(tenant.tenant_id if tenant else None, settings).described()
+        made = self.world.faults.add(tenant.tenant_id if tenant else None, body)
+        self.panel.say(f"Switched on in {tenant.name if tenant else 'every tenant'}: {made.kind.replace('_', ' ')}.")
+        return made.described()
 
-    def _no_fault(self, request: Request, body: dict[str, Any]) -> Any:
+    def _no_fault(self, request: Request, body: Body) -> Any:
+        """Switch off the faults of one tenant, or with no tenant all there are; ``kind`` narrows it."""
         tenant = self._maybe_tenant(request)
         self.world.faults.clear(tenant.tenant_id if tenant else None, body.get("kind"))
+        self.panel.say(f"The faults of {tenant.name if tenant else 'every tenant'} are off.")
         return {"faults": [fault.described() for fault in self.world.faults.active()]}
 
-    def _pace(self, request: Request, body: dict[str, Any]) -> Any:
-        pace = float(body.get("pace", 1))
-        if not 0 <= pace <= 1000:
-            raise Wrong("The pace lies between 0 (quiet) and 1000.")
-        self.world.pace = pace
-        return {"pace": pace}
+    def _pace(self, request: Request, body: Body) -> Any:
+        """``pace`` 0 is quiet, 1 one happening every four seconds, 1000 the most."""
+        self.world.pace = _number(body, "pace", least=0, most=1000)
+        self.panel.say("Things happen by themselves now." if self.world.pace else "Nothing happens by itself now.")
+        return {"pace": self.world.pace}
 
-    def _clock(self, request: Request, body: dict[str, Any]) -> Any:
-        self.world.advance(seconds=float(body["advance_seconds"]))
-        return {"now": self.world.clock.now().isoformat()}
+    def _clock(self, request: Request, body: Body) -> Any:
+        """The world's clock moves forward by ``advance_seconds``."""
+        self.world.advance(seconds=_number(body, "advance_seconds", least=0, most=10**9))
+        now = self.world.clock.now().isoformat()
+        self.panel.say(f"The sandbox's clock shows {now}.")
+        return {"now": now}
 
-    def _rotate(self, request: Request, body: dict[str, Any]) -> Any:
+    def _rotate(self, request: Request, body: Body) -> Any:
         """A new secret; the old ones expire unless ``keep_old``."""
-        made = self.world.registration.rotate_secret(value=body.get("value"), expire_old=not body.get("keep_old"))
+        value = body.get("value")
+        if value is not None and (not isinstance(value, str) or not value):
+            raise Wrong("value must be a text that is not empty.")
+        made = self.world.registration.rotate_secret(value=value, expire_old=not body.get("keep_old"))
+        self.panel.say("The application has a new secret.")
         return {"client_secret": made}
 
-    def _certificate(self, request: Request, body: dict[str, Any]) -> Any:
-        return {"x5t#S256": self.world.register_certificate(str(body["pem"]))}
+    def _certificate(self, request: Request, body: Body) -> Any:
+        """Trust the certificate in ``pem``."""
+        return {"x5t#S256": self.world.register_certificate(str(body.get("pem", "")))}
 
-    def _quotas(self, request: Request, body: dict[str, Any]) -> Any:
+    def _quotas(self, request: Request, body: Body) -> Any:
+        """Count calls against Microsoft's limits, or do not."""
         self.world.quotas.enabled = bool(body.get("enabled", True))
         return {"enabled": self.world.quotas.enabled}
 
-    def _body(self) -> str:
-        rows = "".join(self._row(tenant) for tenant in list(self.world.tenants.values())[:200])
-        lively = self.world.pace > 0
-        other = page.button("Make it quiet" if lively else "Make it lively", "/_sandbox/pace", _pace(not lively))
-        clear = page.button("Switch every fault off", "/_sandbox/clear", [("_page", "1")])
-        active = ", ".join(escape(fault.kind) for fault in self.world.faults.active() if fault.tenant_id is None)
-        return f"""<h1>Sandbox cloud</h1>
-<p>It stands in for Entra ID and Microsoft Defender XDR. What you do here happens "at Microsoft"; the portal finds out
-by itself. The world is {"lively" if lively else "quiet"}. {f"Faults in every tenant: {active}." if active else ""}</p>
-<div class="row">{other}{clear}</div>
-<div class="scroll"><table><thead><tr>
-<th scope="col">Tenant</th><th scope="col">State</th><th scope="col">Incidents</th>
-<th scope="col">Happenings</th><th scope="col">Consent</th><th scope="col">Faults</th>
-</tr></thead><tbody>{rows}</tbody></table></div>"""
 
-    def _row(self, tenant: Tenant) -> str:
-        row, here, mark = self.world.describe(tenant), f"/_sandbox/tenants/{tenant.tenant_id}", [("_page", "1")]
-        faults = ", ".join(row["faults"])
-        options = "".join(f"<option>{kind}</option>" for kind in ON_PAGE)
-        switch = f"""<form method="post" action="{here}/faults"><input type="hidden" name="_page" value="1">
-<select name="kind" aria-label="Fault for {escape(tenant.name)}">{options}</select><button>On</button></form>"""
-        off = page.button("Off", f"{here}/clear", mark) if faults else ""
-        return f"""<tr><th scope="row">{escape(tenant.name)}<br><small>{escape(tenant.domain)}</small></th>
-<td>{escape(row["state"].replace("_", " "))}</td><td>{row["incidents"]}</td>
-<td>{page.button("New incident", f"{here}/incidents", mark)}</td>
-<td>{page.button("Approve", f"{here}/consent", mark)}{page.button("Revoke", f"{here}/revoke", mark)}</td>
-<td>{escape(faults)} {switch}{off}</td></tr>"""
+def _error(sentence: str, status: int) -> Response:
+    return JSONResponse({"error": sentence}, status)
 
 
-def _pace(lively: bool) -> list[tuple[str, str]]:
-    return [("pace", "1" if lively else "0"), ("_page", "1")]
+def _number(body: Body, name: str, *, least: float, most: float) -> float:
+    try:
+        number = float(body.get(name, "nothing"))
+    except (TypeError, ValueError):
+        number = math.nan
+    if not least <= number <= most:
+        raise Wrong(f"{name} must be a number from {least} to {most}.")
+    return number
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    """JSON, or the form of the page."""
+async def _body(request: Request) -> Body:
+    """A JSON object, or the form of the page. Wrong for anything else."""
     raw = await request.body()
-    if not raw:
+    if not raw.strip():
         return {}
-    if "json" in request.headers.get("content-type", ""):
+    if "form" in request.headers.get("content-type", ""):
+        return dict(parse_qsl(raw.decode("utf-8", "replace")))
+    try:
         body = json.loads(raw)
-        if not isinstance(body, dict):
-            raise Wrong("The body must be a JSON object.")
-        return body
-    return dict(parse_qsl(raw.decode("utf-8", "replace")))
-
-
-def known() -> dict[str, Any]:
-    """What the control API takes, for documentation: states and kinds of faults."""
-    return {"states": STATES, "faults": sorted(KINDS)}
+    except (ValueError, RecursionError):
+        raise Wrong("The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise Wrong("The body must be a JSON object.")
+    return body

@@ -1,6 +1,7 @@
 """Entra ID: discovery, keys, tokens by client credentials. The consent pages are in ``sandbox.consent``."""
 
-import re
+import uuid
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -9,14 +10,14 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox import answers, credentials, refusals
 from sandbox.cast import Tenant
+from sandbox.faults import INSTEAD, Fault
 from sandbox.refusals import Refused
-from sandbox.resources import Resource, resource_named
+from sandbox.resources import MDE, XDR, Resource, resource_named
 from sandbox.tokens import granted
 from sandbox.world import World
 
 REAL = "https://login.microsoftonline.com"
 SHARED = ("common", "organizations", "consumers")
-_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}")
 _OTHER_ENDPOINTS = {
     "authorization_endpoint": "authorize",
     "device_authorization_endpoint": "devicecode",
@@ -36,19 +37,27 @@ class Entra:
         name, v2 = request.path_params["tenant"], "/v2.0/" in request.url.path
         tenant = self.world.find(name)
         request.state.tenant_id = tenant.tenant_id if tenant else None
-        struck = answers.instead(self.world.faults.draw(request.state.tenant_id, "discovery"), tenant_id=name[:80])
-        if struck is not None:
+        faults = self.world.faults.draw(request.state.tenant_id, "discovery")
+        request.state.faults = tuple(fault.kind for fault in faults)
+        await answers.wait(faults)
+        if struck := self._instead(faults):
             return struck
         if tenant is None and name not in SHARED:
-            return refusals.answer(self.world.clock, _unknown(name, error="invalid_tenant"))
-        return JSONResponse(document(tenant.tenant_id if tenant else name, v2=v2))
+            return refusals.answer(self.world.clock, _unknown(name, "invalid_tenant"))
+        shown = document(tenant.tenant_id if tenant else name, v2=v2)
+        return answers.spoiled(JSONResponse(shown, headers={"Cache-Control": "max-age=86400, private"}), faults)
 
     async def keys(self, request: Request) -> Response:
-        """GET …/discovery/[v2.0/]keys."""
-        return JSONResponse(self.world.keys.jwks())
+        """GET …/discovery/[v2.0/]keys → {"keys": [JWK]}."""
+        request.state.operation = "keys"
+        name = request.path_params["tenant"]
+        tenant = self.world.find(name)
+        if tenant is None and name not in SHARED:
+            return refusals.answer(self.world.clock, _unknown(name, "invalid_tenant"))
+        return JSONResponse(self.world.keys.jwks(f"{REAL}/{tenant.tenant_id if tenant else '{tenantid}'}/v2.0"))
 
     async def token(self, request: Request) -> Response:
-        """POST /{tenant}/oauth2/[v2.0/]token."""
+        """POST /{tenant}/oauth2/[v2.0/]token → the token, or an error object with its AADSTS code."""
         request.state.operation = "token"
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
         form |= credentials.from_basic(request.headers.get("authorization", ""))
@@ -56,15 +65,29 @@ class Entra:
         request.state.tenant_id = tenant.tenant_id if tenant else None
         faults = self.world.faults.draw(request.state.tenant_id, "token")
         request.state.faults = tuple(fault.kind for fault in faults)
-        struck = answers.instead(faults, tenant_id=request.path_params["tenant"][:80])
-        if struck is not None:
+        await answers.wait(faults)
+        if struck := self._instead(faults):
             return struck
         try:
-            return JSONResponse(
-                self._grant(request, form, {fault.kind for fault in faults}), headers={"Cache-Control": "no-store"}
-            )
+            granted = self._grant(request, form, {fault.kind for fault in faults})
         except Refused as refusal:
             return refusals.answer(self.world.clock, refusal)
+        headers = {"Cache-Control": "no-store", "x-ms-request-id": str(uuid.uuid4())}
+        return answers.spoiled(JSONResponse(granted, headers=headers), faults)
+
+    def _instead(self, faults: Sequence[Fault]) -> Response | None:
+        """The answer of a fault that takes Entra's place."""
+        fault = next((fault for fault in faults if fault.kind in INSTEAD), None)
+        if fault is None:
+            return None
+        if fault.kind != "throttle":
+            return answers.instead(fault, tenant_id="", now=self.world.clock.seconds())
+        wait = answers.retry_after(fault, now=self.world.clock.seconds())
+        refusal = Refused(90055, "The tenant's requests are throttled because of many incoming requests.")
+        answer = refusals.answer(self.world.clock, refusal)
+        if wait is not None:
+            answer.headers["Retry-After"] = wait
+        return answer
 
     def _grant(self, request: Request, form: dict[str, str], kinds: set[str]) -> dict[str, Any]:
         name, v2 = request.path_params["tenant"], "/v2.0/" in request.url.path
@@ -94,9 +117,11 @@ class Entra:
             raise Refused(9001023, "The grant type isn't supported over the /common or /consumers endpoints.")
         tenant = self.world.find(name)
         if tenant is None:
-            raise _unknown(name)
-        if form.get("client_id", "").lower() != self.world.registration.client_id:
-            app = form.get("client_id", "")[:80]
+            raise _unknown(name, "invalid_request")
+        if not form.get("client_id"):
+            raise Refused(900144, "The request body must contain the following parameter: 'client_id'.")
+        if form["client_id"].lower() != self.world.registration.client_id:
+            app = form["client_id"][:80]
             raise Refused(
                 700016, f"Application with identifier '{app}' was not found in the directory '{tenant.name}'."
             )
@@ -115,6 +140,10 @@ class Entra:
         return resource, identifier.rstrip("/") if "://" in identifier else resource.identifiers[0]
 
     def _installed(self, tenant: Tenant, resource: Resource) -> None:
+        if tenant.licence == "none" and resource in (XDR, MDE):
+            raise Refused(
+                500011, f"The resource principal named {resource.identifiers[0]} was not found in the tenant."
+            )
         if tenant.principal is None:
             app = self.world.registration.client_id
             raise Refused(
@@ -122,12 +151,8 @@ class Entra:
             )
         if not tenant.principal.enabled:
             raise Refused(7000112, f"Application '{self.world.registration.client_id}' is disabled.")
-        if tenant.licence == "lapsed":
+        if tenant.licence == "lapsed" and resource in (XDR, MDE):
             raise Refused(500014, f"The service principal for resource '{resource.identifiers[0]}' is disabled.")
-        if tenant.licence == "none":
-            raise Refused(
-                500011, f"The resource principal named {resource.identifiers[0]} was not found in the tenant."
-            )
 
     def _issue(self, tenant: Tenant, resource: Resource, audience: str, acr: str, kinds: set[str]) -> tuple[str, int]:
         now = self.world.clock.ticks()
@@ -136,17 +161,26 @@ class Entra:
             roles = []
         named = tenant
         if "wrong_tenant_token" in kinds:
-            named = next(other for other in self.world.tenants.values() if other is not tenant)
+            # A world of one tenant has no other whose token could come by mistake.
+            named = next((other for other in self.world.tenants.values() if other is not tenant), tenant)
         claims = self.world.tokens.claims(self.world.registration, named, audience, roles, acr)
         seconds = int(claims["exp"] - claims["iat"])
         made = self.world.tokens.opaque(claims) if "opaque_token" in kinds else self.world.tokens.sign(claims)
         return made, seconds
 
 
-def _unknown(name: str, error: str | None = None) -> Refused:
-    if not _NAME.fullmatch(name):
+def _unknown(name: str, error: str) -> Refused:
+    """Recorded: discovery calls an unknown tenant invalid_tenant, the token endpoint invalid_request."""
+    if "." not in name and not _is_guid(name):
         return Refused(900021, f"Requested tenant identifier '{name[:80]}' is not valid.", error)
     return Refused(90002, f"Tenant '{name[:80]}' not found. Check to make sure you have the correct tenant ID.", error)
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def document(tenant: str, *, v2: bool) -> dict[str, Any]:

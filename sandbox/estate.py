@@ -84,7 +84,7 @@ def _device(
     system, version, build, kind = rng.choice(_SYSTEMS)
     dns = f"{rng.choice(_SITES)}-{kind}-{number:03d}.{domain}"
     owner = rng.choice(people)
-    shape = {
+    shape: dict[str, Any] = {
         "mdatpDeviceId": hexes(rng, 40),
         "aadDeviceId": guid(rng) if rng.random() < 0.8 else None,
         "deviceDnsName": dns,

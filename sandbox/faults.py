@@ -4,11 +4,14 @@ A fault says *what* goes wrong and *where*; the endpoints ask `Faults.draw` and 
 """
 
 import itertools
+import math
 import random
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from sandbox.poison import WAYS
 
 API = ("list", "get", "patch", "machines", "graph")
 # Kind → the operations it strikes unless `on` says otherwise.
@@ -87,20 +90,18 @@ class Faults:
     def add(self, tenant_id: str | None, fault: Mapping[str, Any]) -> Fault:
         """Switch a fault on: {kind, probability?, count?, seed?, on?, …options}. ValueError says what is wrong."""
         kind = fault.get("kind")
-        if kind not in KINDS:
-            raise ValueError(f"unknown fault {kind!r}; known: {', '.join(KINDS)}")
-        on = tuple(fault.get("on") or KINDS[kind])
-        if unknown := set(on) - set(OPERATIONS):
-            raise ValueError(f"unknown operation {sorted(unknown)}; known: {', '.join(OPERATIONS)}")
-        count, number = fault.get("count"), next(self._numbers)
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise ValueError(f"There is no fault {kind!r}; there are {', '.join(KINDS)}.")
+        count, options = fault.get("count"), {name: value for name, value in fault.items() if name not in _SETTINGS}
+        _check_options(kind, options)
         made = Fault(
-            number=number,
+            number=next(self._numbers),
             kind=kind,
             tenant_id=tenant_id,
-            on=on,
-            probability=float(fault.get("probability", 1.0)),
-            remaining=None if count is None else int(count),
-            options={name: value for name, value in fault.items() if name not in _SETTINGS},
+            on=_operations(kind, fault.get("on")),
+            probability=_number("probability", fault.get("probability", 1.0), 0, 1),
+            remaining=None if count is None else int(_number("count", count, 1, 10**9)),
+            options=options,
             rng=random.Random(f"{fault.get('seed', self.seed)}:{kind}:{tenant_id}"),
         )
         with self._lock:
@@ -128,3 +129,35 @@ class Faults:
         with self._lock:
             live = [fault for fault in self._active if fault.remaining != 0]
         return [fault for fault in live if tenant_id is None or fault.tenant_id in (None, tenant_id)]
+
+
+def _operations(kind: str, asked: Any) -> tuple[str, ...]:
+    """The operations a fault strikes: those asked for, else all of its kind. One operation may come as plain text."""
+    on = tuple([asked] if isinstance(asked, str) else asked or KINDS[kind])
+    if unknown := [name for name in on if name not in OPERATIONS]:
+        raise ValueError(f"There is no operation {unknown[0]!r}; there are {', '.join(OPERATIONS)}.")
+    return on
+
+
+def _check_options(kind: str, options: Mapping[str, Any]) -> None:
+    """Refuse what could not be carried out when the fault strikes."""
+    if "status" in options:
+        _number("status", options["status"], 200, 599)
+    for name in ("seconds", "share", "pieces", "changes", "place"):
+        # The wait that a throttle names may be any nonsense: that is what it is for.
+        if name in options and kind != "throttle":
+            _number(name, options[name], 0, 10**6)
+    if kind == "poison" and options.get("way", "deep") not in WAYS:
+        raise ValueError(f"There is no way {options['way']!r} to poison; there are {', '.join(WAYS)}.")
+    if any(letter in str(options.get("header", "")) for letter in "\r\n\0"):
+        raise ValueError("A header is one line.")
+
+
+def _number(name: str, value: Any, least: float, most: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not least <= number <= most:
+        raise ValueError(f"{name} must be a number from {least} to {most}, not {str(value)[:40]!r}.")
+    return number

@@ -8,23 +8,27 @@ from sandbox.world import World
 
 # Seconds between two happenings in the whole world at pace 1.
 USUAL_PAUSE = 4.0
-SETTLED = 0.2  # how often a quiet world looks whether it has become lively
+# Seconds after which the world looks again how lively it should be, so that a change of pace is felt at once.
+LOOK = 0.2
 
 
 async def live(world: World) -> None:
     """Go on until cancelled; ``world.pace`` may change at any time, 0 is quiet."""
     rng = random.Random(f"{world.seed}:pulse")
+    loop = asyncio.get_running_loop()
+    looked, due = loop.time(), 1.0
     while True:
-        if world.pace <= 0:
-            await asyncio.sleep(SETTLED)
-            continue
-        await asyncio.sleep(rng.uniform(0.5, 1.5) * USUAL_PAUSE / world.pace)
-        if world.pace > 0:
+        await asyncio.sleep(LOOK if world.pace <= 1 else LOOK / world.pace)
+        now = loop.time()
+        due -= (now - looked) * max(world.pace, 0.0) / USUAL_PAUSE
+        looked = now
+        if due <= 0:
             happen(world, rng)
+            due = rng.uniform(0.5, 1.5)
 
 
 def happen(world: World, rng: random.Random) -> None:
-    """One thing, in one tenant that is connected."""
+    """One thing, in one tenant where the application is installed."""
     tenant = rng.choice([one for one in world.tenants.values() if one.principal] or list(world.tenants.values()))
     what = rng.choices(("arrive", "change", "merge"), weights=(5, 4, 1))[0]
     if what == "arrive":

@@ -13,6 +13,7 @@ CODES: dict[int, tuple[int, str]] = {
     50196: (400, "invalid_grant"),
     70003: (400, "unsupported_grant_type"),
     70011: (400, "invalid_scope"),
+    90055: (429, "temporarily_unavailable"),
     90002: (400, "invalid_request"),
     500011: (400, "invalid_resource"),
     500014: (400, "invalid_resource"),
@@ -61,6 +62,6 @@ def body_of(clock: Clock, error: str, code: int, message: str) -> dict[str, Any]
 
 def answer(clock: Clock, refusal: Refused) -> JSONResponse:
     error = refusal.error or CODES[refusal.code][1]
-    headers = {"Cache-Control": "max-age=86400" if refusal.code == 90002 else "no-store"}
+    headers = {"Cache-Control": "max-age=86400" if refusal.code in (90002, 900021) else "no-store"}
     body = body_of(clock, error, refusal.code, refusal.message)
     return JSONResponse(body, refusal.status, headers | {"x-ms-request-id": body["trace_id"]})

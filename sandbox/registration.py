@@ -1,6 +1,5 @@
 """The partner's application as registered: secrets, certificates, trusted issuers, redirect URIs, permissions."""
 
-import base64
 import hashlib
 import hmac
 import re
@@ -16,7 +15,10 @@ from sandbox.resources import MDE, XDR, Resource
 DEFAULT_CLIENT_ID = "5a11db0c-0000-4000-8000-00000000c0de"
 DEFAULT_CLIENT_SECRET = "sandbox-secret"
 # Patterns for whole redirect URIs. Entra takes plain http for the loopback hosts only.
-LOOPBACK_CALLBACKS = (r"http://localhost(:\d+)?/consent/callback/", r"http://127\.0\.0\.1(:\d+)?/consent/callback/")
+LOOPBACK_CALLBACKS = (
+    r"http://localhost(:[0-9]+)?/consent/callback/",
+    r"http://127\.0\.0\.1(:[0-9]+)?/consent/callback/",
+)
 
 
 @dataclass
@@ -84,13 +86,13 @@ class Registration:
         self.certificates.pop(thumbprint, None)
 
     def certificate_named(self, header: dict[str, object]) -> x509.Certificate | None:
-        """By x5t#S256, or by the older x5t (SHA-1; some libraries write it in base64url, some in hex)."""
+        """By x5t#S256, or by the older x5t (SHA-1). MSAL writes both with the padding that base64url leaves away."""
         if "x5t#S256" in header:
-            return self.certificates.get(str(header["x5t#S256"]))
-        wanted = str(header.get("x5t", ""))
-        return next((cert for cert in self.certificates.values() if wanted and wanted in _sha1_forms(cert)), None)
+            return self.certificates.get(str(header["x5t#S256"]).rstrip("="))
+        wanted = str(header.get("x5t", "")).rstrip("=")
+        return next((one for one in self.certificates.values() if wanted and wanted == _sha1(one)), None)
 
 
-def _sha1_forms(certificate: x509.Certificate) -> tuple[str, str]:
+def _sha1(certificate: x509.Certificate) -> str:
     digest = hashlib.sha1(certificate.public_bytes(Encoding.DER), usedforsecurity=False).digest()
-    return base64url(digest), base64.urlsafe_b64encode(digest).decode()
+    return base64url(digest)

@@ -1,55 +1,96 @@
-"""The server: routes, the log of calls, and a way to run it inside a test."""
+"""The server: routes, the log of calls, and a way to run it inside a test. It listens on loopback only."""
 
 import asyncio
 import hashlib
+import signal
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from email.utils import formatdate
+from ipaddress import ip_address
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.answers import CutOff
+from sandbox import answers
 from sandbox.consent import ConsentPages
 from sandbox.control import Control
 from sandbox.entra import Entra
 from sandbox.life import live
 from sandbox.others import OtherApis
+from sandbox.panel import Panel
 from sandbox.world import World
 from sandbox.xdr import IncidentsApi
 
 START_SECONDS = 20.0
+# Seconds that calls under way are given when the server ends; a dripping answer must not hold it up.
+GRACE_SECONDS = 1
 
 
-def build_app(world: World) -> Starlette:
+class CannotListen(Exception):
+    """The address cannot be used; the text is a sentence for whoever gave it."""
+
+
+def build_app(world: World) -> ASGIApp:
     """The whole sandbox cloud as one ASGI application, under the paths that Microsoft's hosts serve."""
-    control, entra, pages = Control(world), Entra(world), ConsentPages(world)
-    incidents, others = IncidentsApi(world), OtherApis(world)
+    panel = Panel(world)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        pulse = asyncio.create_task(live(world))
+        yield
+        pulse.cancel()
+        with suppress(asyncio.CancelledError):
+            await pulse
+
+    routes = [*_control_routes(Control(world, panel), panel), *_api_routes(world), *_entra_routes(world)]
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _nothing, 405: _nothing})
+    app.router.redirect_slashes = False
+    return CallLog(app, world)
+
+
+def _control_routes(control: Control, panel: Panel) -> list[Route | Mount]:
     own, one = "/_sandbox", "/_sandbox/tenants/{tenant}"
-    acts = {"methods": ["POST", "DELETE"]}
-    routes = [
-        Route(f"{own}/", control.home),
+    acts = ["POST", "DELETE"]
+    return [
+        Route("/", _to_panel),
+        Route(own, _to_panel),
+        Route(f"{own}/", panel.home),
         Route(f"{own}/health", control.health),
         Route(f"{own}/tenants", control.tenants),
         Route(f"{own}/calls", control.calls),
         Mount(f"{own}/static", StaticFiles(directory=Path(__file__).parent / "static")),
         Route(f"{one}/truth", control.truth),
-        Route(f"{one}/incidents/{{incident:int}}", _changing(control), methods=["POST"]),
-        Route(f"{one}/{{action}}", control.act, **acts),
-        Route(f"{own}/{{action}}", control.act, **acts),
+        Route(f"{one}/incidents/{{incident:int}}", control.change, methods=["POST"]),
+        Route(f"{one}/{{action}}", control.act, methods=acts),
+        Route(f"{own}/{{action}}", control.act, methods=acts),
+    ]
+
+
+def _api_routes(world: World) -> list[Route]:
+    incidents, others = IncidentsApi(world), OtherApis(world)
+    return [
         Route("/api/incidents", incidents.list),
         Route("/api/incidents/", incidents.list),
         Route("/api/incidents/{incident_id}", incidents.one, methods=["GET", "PATCH"]),
         Route("/api/machines", others.machines),
         Route("/v1.0/security/incidents", others.graph_incidents),
+    ]
+
+
+def _entra_routes(world: World) -> list[Route]:
+    entra, pages = Entra(world), ConsentPages(world)
+    return [
         Route("/{tenant}/v2.0/.well-known/openid-configuration", entra.discovery),
         Route("/{tenant}/.well-known/openid-configuration", entra.discovery),
         Route("/{tenant}/discovery/v2.0/keys", entra.keys),
@@ -60,128 +101,151 @@ def build_app(world: World) -> Starlette:
         Route("/{tenant}/adminconsent", pages.v1, methods=["GET", "POST"]),
     ]
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        pulse = asyncio.create_task(live(world))
-        yield
-        pulse.cancel()
-        with suppress(asyncio.CancelledError):
-            await pulse
 
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _nothing, 405: _nothing})
-    app.router.redirect_slashes = False
-    app.add_middleware(CallLog, world=world)
-    return app
-
-
-def _changing(control: Control) -> object:
-    async def change(request: Request) -> Response:
-        request.scope["path_params"]["action"] = "change"
-        return await control.act(request)
-
-    return change
+async def _to_panel(_: Request) -> Response:
+    return RedirectResponse("/_sandbox/", 307)
 
 
 async def _nothing(request: Request, problem: Exception) -> Response:
-    message = f"No resource at {request.url.path[:200]}"
     status = getattr(problem, "status_code", 404)
-    return JSONResponse({"error": {"code": "NotFound", "message": message, "target": "sandbox"}}, status)
+    if status == 405:
+        return answers.error(405, "MethodNotAllowed", "This method is not offered here")
+    return answers.error(404, "NotFound", f"There is nothing at {request.url.path[:200]}")
 
 
 class CallLog:
-    """Notes every call to what stands in for Microsoft, and drops connections that a fault cuts off."""
+    """Notes every call to what stands in for Microsoft; sends the world's time as Date, so a moved clock is seen."""
 
     def __init__(self, app: ASGIApp, world: World) -> None:
         self.app, self.world = app, world
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/_sandbox"):
+        """One call."""
+        if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        began, status = time.perf_counter(), [0]
+        began, status = time.perf_counter(), 0
         scope.setdefault("state", {})
 
-        async def noting(message: dict[str, object]) -> None:
+        async def noting(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                status[0] = int(str(message["status"]))
+                status = message["status"]
+                stamp = formatdate(self.world.clock.seconds(), usegmt=True).encode()
+                message["headers"] = [*message["headers"], (b"date", stamp)]
             await send(message)
 
         try:
-            await self.app(scope, receive, noting)  # type: ignore[arg-type]
+            await self.app(scope, receive, noting)
         finally:
-            self._note(scope, status[0], time.perf_counter() - began)
+            if not scope["path"].startswith("/_sandbox"):
+                self._note(scope, status, time.perf_counter() - began)
         return None
 
     def _note(self, scope: Scope, status: int, took: float) -> None:
-        state, headers = scope.get("state", {}), dict(scope["headers"])
-        bearer = headers.get(b"authorization", b"")
+        state = scope["state"]
+        bearer = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")[2]
+        # The query of a consent link holds the portal's state, which is a secret while it lasts.
+        shows_query = scope["path"].startswith(("/api/", "/v1.0/"))
         self.world.calls.note(
             at=self.world.clock.seconds(),
             method=scope["method"],
             path=scope["path"],
-            query=scope["query_string"].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1") if shows_query else "",
             status=status,
-            took=took,
+            took=round(took, 6),
             operation=state.get("operation", ""),
             tenant_id=state.get("tenant_id"),
-            token=hashlib.sha256(bearer.partition(b" ")[2]).hexdigest()[:12] if bearer else "",
+            token=hashlib.sha256(bearer).hexdigest()[:12] if bearer else "",
             faults=state.get("faults", ()),
         )
 
 
+class Server(uvicorn.Server):
+    """A server that is quiet about connections dropped on purpose, and ends well on SIGTERM and SIGINT."""
+
+    def __init__(self, world: World) -> None:
+        config = uvicorn.Config(
+            build_app(world),
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=30,
+            server_header=False,
+            date_header=False,
+        )
+        super().__init__(config)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Unlike the parent's, a signal that ended the server is not raised again: the end was wanted."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        wanted = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._end) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(self, _: int, __: FrameType | None) -> None:
+        self.force_exit, self.should_exit = self.should_exit, True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; ``port`` 0 takes a free one. CannotListen for other hosts than loopback or a used port."""
+    if not _is_loopback(host):
+        raise CannotListen(f"The sandbox has a well-known secret, so it listens on loopback only, not on {host}.")
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise CannotListen(f"Port {port} is in use on {host}. Name another with --port.") from None
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True)
 class Running:
-    """A sandbox that answers."""
+    """A sandbox that answers at ``url`` (no trailing slash)."""
 
     url: str
     world: World
 
 
-class Server(uvicorn.Server):
-    """A server whose dropped connections are meant, so that the log stays quiet about them."""
-
-    def __init__(self, world: World, *, host: str, port: int) -> None:
-        config = uvicorn.Config(
-            Dropping(build_app(world)),
-            host=host,
-            port=port,
-            log_level="critical",
-            access_log=False,
-            lifespan="on",
-            timeout_graceful_shutdown=2,
-            server_header=False,
-        )
-        super().__init__(config)
-
-
-class Dropping:
-    """Ends a connection without a word where a fault cuts the answer off."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self.app(scope, receive, send)
-        except CutOff:
-            transport = scope.get("extensions", {}).get("transport")
-            if transport is not None:
-                transport.close()
-
-
 @contextmanager
 def running(world: World, *, port: int = 0, host: str = "127.0.0.1") -> Iterator[Running]:
     """The sandbox in a thread, until the block ends. ``port`` 0 takes a free one."""
-    server = Server(world, host=host, port=port)
-    thread = threading.Thread(target=server.run, name="sandbox", daemon=True)
+    listener = bind(host, port)
+    server = Server(world)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
     thread.start()
+    try:
+        _await(server, thread)
+        shown = f"[{host}]" if ":" in host else host
+        yield Running(f"http://{shown}:{listener.getsockname()[1]}", world)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+def _await(server: Server, thread: threading.Thread) -> None:
     until = time.monotonic() + START_SECONDS
     while not server.started:
         if not thread.is_alive() or time.monotonic() > until:
             raise RuntimeError("The sandbox did not start.")
-        time.sleep(0.01)
-    bound = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield Running(f"http://{host}:{bound}", world)
-    finally:
-        server.should_exit = True
-        thread.join(10)
+        time.sleep(0.005)

@@ -19,7 +19,7 @@ from sandbox.estate import Estate, build_estate
 from sandbox.faults import Faults
 from sandbox.incidents import make_incident
 from sandbox.keys import Keys
-from sandbox.moments import SECOND, Clock, cut_to, ticks_from
+from sandbox.moments import SECOND, Clock, cut_to, ticks_from, ticks_of
 from sandbox.past import build_past
 from sandbox.quota import Quotas
 from sandbox.registration import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Registration, Secret
@@ -110,6 +110,7 @@ class World:
                 at=self.clock.ticks(),
             )
             raw |= overrides or {}
+            _check_storable(raw)
             return self._noted(tenant, tenant.book.put(raw, written=self.clock.ticks()).raw)
 
     def change_incident(self, tenant: Tenant, incident_id: int, fields: Raw | None = None) -> Raw:
@@ -118,6 +119,9 @@ class World:
         With `fields` exactly those are set; without, something plausible happens.
         """
         with self.lock:
+            if fields:
+                current = tenant.book.get(incident_id)
+                _check_storable((current.raw if current else {}) | {"incidentId": incident_id} | fields, incident_id)
             edit = changes.setting(fields) if fields else changes.plausible(self.rng, tenant)
             return self._changed(tenant, incident_id, edit)
 
@@ -131,6 +135,8 @@ class World:
         with self.lock:
             if source not in tenant.book or target not in tenant.book:
                 raise KeyError(source if source not in tenant.book else target)
+            if source == target:
+                raise ValueError("An incident cannot be merged into itself.")
             alerts, tags = changes.what_moves(tenant.book, source)
             self._changed(tenant, source, changes.become_shell(target))
             return self._changed(tenant, target, changes.receive(alerts, tags, target))
@@ -215,14 +221,29 @@ class World:
         return self.registration.register_certificate(pem_or_der)
 
     def advance(self, *, seconds: float) -> None:
+        """Move the world's time forward. ValueError for a step back."""
         self.clock.advance(seconds=seconds)
+        if self.journal:
+            self.journal({"what": "clock", "ahead": seconds})
 
     def describe(self, tenant: Tenant) -> dict[str, Any]:
-        """One row of the cast for the control page and its API. Counts only where incidents exist already."""
+        """One row of the cast for the control page and its API. ``incidents`` is None until they were first needed."""
         active = [fault.kind for fault in self.faults.active(tenant.tenant_id)]
         grants = {key: sorted(roles) for key, roles in tenant.principal.grants.items()} if tenant.principal else {}
         who = {"id": tenant.tenant_id, "name": tenant.name, "domain": tenant.domain, "state": tenant.state}
-        return who | {"incidents": len(tenant.book), "grants": grants, "faults": active}
+        return who | {"incidents": len(tenant.book) if tenant.is_made else None, "grants": grants, "faults": active}
+
+
+def _check_storable(raw: Raw, incident_id: int | None = None) -> None:
+    """Nonsense is welcome except where the casebook itself would break: number, status, the two times."""
+    number = raw.get("incidentId")
+    if not isinstance(number, int) or isinstance(number, bool) or incident_id not in (None, number):
+        raise ValueError("incidentId must stay the incident's own whole number.")
+    for name in ("status", "createdTime", "lastUpdateTime"):
+        if not isinstance(raw.get(name), str):
+            raise ValueError(f"{name} must be text.")
+    for name in ("createdTime", "lastUpdateTime"):
+        ticks_of(raw[name])
 
 
 def _written(principal: ServicePrincipal | None) -> dict[str, Any] | None:
