@@ -37,4 +37,4 @@ EXPOSE 8000
 # The web process; compose.yaml names the commands of the others. /dev/shm holds gunicorn's heartbeat files, so that the
 # root file system can be read-only.
 CMD ["gunicorn", "portal.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8", \
-     "--worker-class", "gthread", "--worker-tmp-dir", "/dev/shm", "--access-logfile", "/dev/null"]
+     "--worker-class", "gthread", "--worker-tmp-dir", "/dev/shm"]

@@ -2,12 +2,13 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-import yaml
 from psycopg import sql
 
 from tests.repository.production import environment, run
@@ -152,14 +153,29 @@ def test_a_login_cannot_become_another_process(process: str, role: str, logins: 
     assert portal(BECOME.format(role=role), process, logins) == "refused"
 
 
-def test_compose_makes_the_logins_as_documented() -> None:
-    """Comments and passwords apart, the script of the container and the document are the same statements."""
-    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    script = compose["configs"]["logins"]["content"]
-    inside = re.search(r"<<'SQL'\n(.*?)\nSQL", script, re.DOTALL)
+SCRIPT = ROOT / "docs" / "compose" / "logins.sh"
+
+
+def test_the_container_makes_the_logins_as_documented() -> None:
+    """Passwords apart, the script of the container and the document are the same statements."""
+    inside = re.search(r"<<'SQL'\n(.*?)\nSQL", SCRIPT.read_text(), re.DOTALL)
     assert inside
     container, document = (
-        [re.sub(r"PASSWORD \S+;", "PASSWORD;", line.strip()) for line in text.splitlines() if line.strip()]
+        [re.sub(r"PASSWORD \S+;", "PASSWORD;", line) for line in text.splitlines() if line and line[0] != "\\"]
         for text in (inside[1], documented())
     )
     assert container == document
+
+
+def test_the_container_takes_each_password_out_of_its_url(tmp_path: Path) -> None:
+    """The script itself, with a psql that tells what it was given."""
+    for name, word in (("database_url", "a1"), ("database_worker_url", "b2"), ("database_owner_url", "c3")):
+        (tmp_path / name).write_text(f"postgres://login:{word}@postgres:5432/portal\n")
+    psql = tmp_path / "psql"
+    psql.write_text('#!/bin/sh\necho "$WEB $WORKER $OWNER"; echo "$@" >&2\n')
+    psql.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SECRETS": str(tmp_path)}
+    done = subprocess.run(["sh", str(SCRIPT)], env=env, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "a1 b2 c3\n"
+    assert "a1" not in done.stderr
+    assert os.access(SCRIPT, os.X_OK)
