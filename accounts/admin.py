@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.http import HttpRequest
 
@@ -40,7 +41,7 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         record(Event(by=actor_for(request), action=action, subject=subject, details=details))
 
 
-class AddPersonForm(BaseUserCreationForm):
+class AddPersonForm(BaseUserCreationForm):  # type: ignore[type-arg]
     """A new local account."""
 
     class Meta:
@@ -48,11 +49,36 @@ class AddPersonForm(BaseUserCreationForm):
         fields = ("username", "display_name")
         field_classes = {"username": forms.CharField}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].required = True  # the column is empty only for people who come from Entra ID
+
+
+class ChangePersonForm(UserChangeForm):  # type: ignore[type-arg]
+    """An existing account: local ones keep a user name, and people from Entra ID never get one."""
+
+    class Meta(UserChangeForm.Meta):
+        model = User
+        field_classes = {"username": forms.CharField}
+
+    def clean_username(self) -> str | None:
+        """The database holds the same rule; here it is a sentence."""
+        name: str | None = self.cleaned_data.get("username") or None
+        if self.instance.oid and name:
+            raise forms.ValidationError("People from Entra ID sign in there and have no user name here.")
+        if not self.instance.oid and not name:
+            raise forms.ValidationError("A local account needs a user name.")
+        return name
+
+
+admin.site.unregister(Group)  # roles come from grants over tenants; Django's own groups mean nothing here
+
 
 @admin.register(User)
 class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
     """Local accounts are made here; people from Entra appear when they first sign in. Nobody is deleted: switch off."""
 
+    form = ChangePersonForm
     add_form = AddPersonForm
     add_fieldsets = ((None, {"fields": ("username", "display_name", "password1", "password2")}),)
     fieldsets = (

@@ -1,4 +1,4 @@
-"""``manage.py create_admin``: the first person who may do everything staff does, and read every tenant."""
+"""``manage.py create_admin``: the first person who may do everything that staff does."""
 
 import getpass
 import secrets
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         password = self._password(options)
         user = User.objects.filter(username=options["username"]).first()
         try:
-            validate_password(password, user)
+            validate_password(password, user or User(username=options["username"], display_name=options["name"]))
         except ValidationError as refused:
             raise CommandError(" ".join(refused.messages)) from refused
         with transaction.atomic():
