@@ -12,10 +12,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 PUBLIC = {
     "accounts:sign_in": "the page that asks who you are",
+    "admin:login": "no page: it leads on to the one above",
     "tenants:connect": "the customer's administrator has no account here; the link's secret opens it",
     "tenants:callback": "Microsoft sends the customer's browser there",
 }
-# The administration's own door has no form: it leads on to the first, as the last test but one sees.
+# The administration's own door leads on to the first, as the test after this one sees.
 DOORS = ("/sign-in/", "/admin/login/")
 MIDDLEWARE = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 
