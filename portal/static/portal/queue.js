@@ -73,6 +73,14 @@
     if (oldest && event.detail.oldest) oldest.dateTime = event.detail.oldest;
   });
 
+  // The closed list of tenants says how many are chosen; the page says so itself where it is loaded anew.
+  document.addEventListener("change", (event) => {
+    const place = document.getElementById("tenants-chosen");
+    if (!place || event.target.name !== "tenant") return;
+    const count = document.querySelectorAll("[name=tenant]:checked").length;
+    place.textContent = count ? `Tenants (${count})` : "Tenants";
+  });
+
   // The box above a long list of tenants narrows it.
   document.addEventListener("input", (event) => {
     const list = event.target.dataset && document.getElementById(event.target.dataset.narrow || "");
