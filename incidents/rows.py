@@ -139,14 +139,14 @@ def evidence_rows(alert: WireAlert) -> list[Row]:
 
 
 def label_rows(versions: Iterable[Version]) -> list[Row]:
-    """Tags and techniques of the incidents; ``kind`` says which."""
-    rows = []
-    for version in versions:
-        if version.incident is None:
-            continue
-        rows += [{"number": version.number, "kind": "tag", "label": tag} for tag in version.incident.tags]
-        rows += [{"number": version.number, "kind": "technique", "label": t} for t in version.incident.techniques]
-    return rows
+    """Tags and techniques of the incidents in the order sent; ``kind`` says which."""
+    return [
+        {"number": version.number, "kind": kind, "label": label, "position": position}
+        for version in versions
+        if version.incident is not None
+        for kind, labels in (("tag", version.incident.tags), ("technique", version.incident.techniques))
+        for position, label in enumerate(labels)
+    ]
 
 
 def comment_rows(versions: Iterable[Version]) -> list[Row]:

@@ -110,13 +110,15 @@ searched AS (
     ON CONFLICT (incident_id) DO UPDATE SET text = excluded.text WHERE mine.text <> excluded.text
 ),
 l AS MATERIALIZED (
-    SELECT stored.id, x.kind, x.label
-    FROM jsonb_to_recordset(%(labels)s::jsonb) AS x(number bigint, kind text, label text) JOIN stored USING (number)
+    SELECT stored.id, x.kind, x.label, x.position
+    FROM jsonb_to_recordset(%(labels)s::jsonb) AS x(number bigint, kind text, label text, position integer)
+        JOIN stored USING (number)
 ),
 earlier AS MATERIALIZED (SELECT id FROM stored WHERE number = ANY (%(known)s::bigint[])),
 tags_in AS (
     INSERT INTO incidents_incidenttag (tenant_id, incident_id, tag)
-    SELECT %(tenant)s, l.id, l.label FROM l WHERE l.kind = 'tag' ON CONFLICT DO NOTHING
+    SELECT %(tenant)s, l.id, l.label FROM l WHERE l.kind = 'tag' ORDER BY l.id, l.position
+    ON CONFLICT DO NOTHING
 ),
 tags_out AS (
     DELETE FROM incidents_incidenttag mine USING earlier
@@ -125,7 +127,8 @@ tags_out AS (
 ),
 techniques_in AS (
     INSERT INTO incidents_incidenttechnique (tenant_id, incident_id, technique)
-    SELECT %(tenant)s, l.id, l.label FROM l WHERE l.kind = 'technique' ON CONFLICT DO NOTHING
+    SELECT %(tenant)s, l.id, l.label FROM l WHERE l.kind = 'technique' ORDER BY l.id, l.position
+    ON CONFLICT DO NOTHING
 ),
 techniques_out AS (
     DELETE FROM incidents_incidenttechnique mine USING earlier
