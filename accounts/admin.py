@@ -97,7 +97,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
     @admin.display(description="tenants")
     def tenant_set(self, person: User) -> str:
         """The person's grants in words."""
-        grants = person.grants.select_related("tenant", "group").order_by("role")  # type: ignore[attr-defined]
+        grants = person.grants.select_related("tenant", "group").order_by("role")
         return "; ".join(f"{grant.get_role_display()}: {grant.tenant or grant.group}" for grant in grants) or "none"
 
     def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:

@@ -79,9 +79,9 @@ def _let_use_schema(connection: psycopg.Connection[Any]) -> None:
 
 
 def _run(connection: psycopg.Connection[Any], statement: str, *identifiers: str) -> None:
-    connection.execute(sql.SQL(statement).format(*map(sql.Identifier, identifiers)))  # type: ignore[arg-type]
+    connection.execute(sql.SQL(statement).format(*map(sql.Identifier, identifiers)))
 
 
 def _value(connection: psycopg.Connection[Any], query: str, *parameters: str) -> Any:
-    row = connection.execute(query, parameters).fetchone()  # type: ignore[call-overload]
+    row = connection.execute(query, parameters).fetchone()
     return row[0] if row else None

@@ -57,8 +57,9 @@ def configure(options: dict[str, Any]) -> None:
     )
 
 
-def hide_secrets(logger: Any, method: str, line: Any) -> str:
+def hide_secrets(logger: Any, method: str, rendered: Any) -> str:
     """The last step before a line is written: the rendered text without anything that looks like a secret."""
+    line = str(rendered)
     for pattern, shown in _SECRETS:
         line = pattern.sub(shown, line)
     return line

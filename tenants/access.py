@@ -43,9 +43,7 @@ def tenants_for(user: User) -> QuerySet[Tenant]:
     return visible.filter(pk__in=Membership.objects.filter(user=user).values("tenant_id"))
 
 
-def staff_only(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+def staff_only(view: Callable[Concatenate[HttpRequest, P], HttpResponse]) -> Callable[..., HttpResponse]:
     """A view for those who connect and look after tenants; others get 403."""
 
     @wraps(view)

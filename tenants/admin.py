@@ -14,6 +14,12 @@ from defender.permissions import CAPABILITIES
 from tenants.models import Alarm, ConsentRequest, Customer, Grant, SyncRun, Tenant, TenantGroup, TenantGroupMember
 from tenants.models import TokenFacts as Facts
 
+SHOWN = (
+    "name", "customer", "entra_id", "slug", "domain", "state", "state_since", "state_code", "state_detail",
+    "state_reference", "granted_roles", "missing_roles", "accepted_roles", "token_facts_shown", "checked_at",
+    "check_due_at", "connected_at", "last_pass",
+)  # fmt: skip
+
 
 class NoDelete:
     """What others refer to is never deleted here."""
@@ -35,7 +41,7 @@ class RunInline(admin.TabularInline):  # type: ignore[type-arg]
     """The last runs of a tenant, to read."""
 
     model = SyncRun
-    fields = readonly_fields = ["kind", "started_at", "seconds", "pages", "seen", "new", "changed", "ended", "detail"]
+    fields = readonly_fields = ("kind", "started_at", "seconds", "pages", "seen", "new", "changed", "ended", "detail")
     extra = 0
     can_delete = False
     ordering = ["-started_at"]
@@ -75,12 +81,8 @@ class TenantAdmin(NoDelete, AuditedAdmin):
     list_filter = ["state"]
     search_fields = ["name", "domain", "customer__name", "entra_id__exact"]
     list_select_related = ["customer", "sync_state"]
-    fields = [
-        "name", "customer", "entra_id", "slug", "domain", "state", "state_since", "state_code", "state_detail",
-        "state_reference", "granted_roles", "missing_roles", "accepted_roles", "token_facts_shown", "checked_at",
-        "check_due_at", "connected_at", "last_pass",
-    ]  # fmt: skip
-    readonly_fields = [name for name in fields if name != "name"]
+    fields = SHOWN
+    readonly_fields = SHOWN[1:]
     inlines = [RunInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:

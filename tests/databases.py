@@ -54,4 +54,4 @@ def _administer(statement: str, *names: str) -> None:
     """From the server's own database: one that is copied may have no connection."""
     arguments = {**connection_arguments(connections.settings["default"]), "dbname": "postgres"}
     with psycopg.connect(**arguments, autocommit=True) as administrator:
-        administrator.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+        administrator.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

@@ -1,6 +1,6 @@
 """What an incident contains: alerts, evidence by value, tags, techniques, comments."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 
@@ -40,7 +40,7 @@ class Alert(models.Model):
     content_hash = models.BinaryField(max_length=16)
     gone_at = models.DateTimeField(null=True, help_text="Since when no incident lists it.")
 
-    objects: ClassVar[ContentManager["Alert"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -70,7 +70,7 @@ class Evidence(models.Model):
     first_seen_at = models.DateTimeField(null=True)
     data = models.JSONField(default=dict)
 
-    objects: ClassVar[ContentManager["Evidence"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -93,7 +93,7 @@ class IncidentTag(models.Model):
     )
     tag = models.TextField()
 
-    objects: ClassVar[ContentManager["IncidentTag"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -112,7 +112,7 @@ class IncidentTechnique(models.Model):
     )
     technique = models.TextField()
 
-    objects: ClassVar[ContentManager["IncidentTechnique"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -136,7 +136,7 @@ class Comment(models.Model):
     created_by = models.TextField(blank=True)
     created_at = models.DateTimeField(null=True)
 
-    objects: ClassVar[ContentManager["Comment"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"

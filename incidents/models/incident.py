@@ -1,6 +1,6 @@
 """The narrow incident row that the queue reads, its bytes as Microsoft sent them, and its search text."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.urls import reverse
@@ -64,7 +64,7 @@ class Incident(models.Model):
     changed_at = models.DateTimeField(help_text="When our copy last changed.")
     gone_at = models.DateTimeField(null=True, help_text="Since when Microsoft no longer returns it.")
 
-    objects: ClassVar[ContentManager["Incident"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -114,7 +114,7 @@ class IncidentRaw(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
     body = models.BinaryField()
 
-    objects: ClassVar[ContentManager["IncidentRaw"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -132,7 +132,7 @@ class IncidentSearch(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
     text = models.TextField()
 
-    objects: ClassVar[ContentManager["IncidentSearch"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"

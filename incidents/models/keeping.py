@@ -1,6 +1,6 @@
 """Book-keeping of the store: counts kept on write, and what could not be read."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 
@@ -9,7 +9,7 @@ from tenants.scope import ContentManager
 
 
 class Rollup(models.Model):
-    """How many incidents a tenant has per status, severity and whether nobody is assigned; kept in the page's transaction."""
+    """How many incidents a tenant has per status, severity and assignment; kept in the page's transaction."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
     status = models.SmallIntegerField()
@@ -17,7 +17,7 @@ class Rollup(models.Model):
     unassigned = models.BooleanField()
     n = models.BigIntegerField(default=0)
 
-    objects: ClassVar[ContentManager["Rollup"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -32,7 +32,7 @@ class Rollup(models.Model):
 
 
 class Quarantine(models.Model):
-    """An incident that could not be read, with its bytes (up to the cap) and the reason; tried again by a newer parser."""
+    """An incident that could not be read, with its bytes (up to the cap) and why; tried again by a newer parser."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
     number = models.BigIntegerField(null=True, help_text="Microsoft's incident number, where it could be read.")
@@ -45,7 +45,7 @@ class Quarantine(models.Model):
     seen_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, help_text="When a later version of the incident could be read.")
 
-    objects: ClassVar[ContentManager["Quarantine"]] = ContentManager()
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"

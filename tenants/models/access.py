@@ -6,7 +6,7 @@ read the same rows, and a grant works on the next request.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -39,7 +39,7 @@ class TenantGroupMember(models.Model):
     group = models.ForeignKey(TenantGroup, on_delete=models.CASCADE)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
 
-    objects: ClassVar[ConnectionManager[TenantGroupMember]] = ConnectionManager()
+    objects: ClassVar[ConnectionManager[Self]] = ConnectionManager()
 
     class Meta:
         base_manager_name = "objects"

@@ -1,6 +1,6 @@
 """Requests for consent and what the tokens said."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 
@@ -69,7 +69,7 @@ class TokenFacts(models.Model):
     obtained_at = models.DateTimeField()
     proven_at = models.DateTimeField(null=True, help_text="Last live read that answered.")
 
-    objects: ClassVar[ConnectionManager["TokenFacts"]] = ConnectionManager()
+    objects: ClassVar[ConnectionManager[Self]] = ConnectionManager()
 
     class Meta:
         base_manager_name = "objects"

@@ -1,6 +1,6 @@
 """What is due, who works on it, what each pass did, and how many calls are left."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 
@@ -38,7 +38,7 @@ class SyncState(models.Model):
     progress_pages = models.IntegerField(default=0)
     progress_seen = models.IntegerField(default=0)
 
-    objects: ClassVar[ConnectionManager["SyncState"]] = ConnectionManager()
+    objects: ClassVar[ConnectionManager[Self]] = ConnectionManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -83,7 +83,7 @@ class SyncRun(models.Model):
     detail = models.CharField(max_length=500, blank=True)
     reference = models.CharField(max_length=120, blank=True)
 
-    objects: ClassVar[ConnectionManager["SyncRun"]] = ConnectionManager()
+    objects: ClassVar[ConnectionManager[Self]] = ConnectionManager()
 
     class Meta:
         ordering = ["-started_at"]
@@ -110,7 +110,7 @@ class Budget(models.Model):
     hour_used = models.IntegerField(default=0)
     blocked_until = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[ConnectionManager["Budget"]] = ConnectionManager()
+    objects: ClassVar[ConnectionManager[Self]] = ConnectionManager()
 
     class Meta:
         base_manager_name = "objects"

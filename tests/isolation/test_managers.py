@@ -87,13 +87,13 @@ def test_the_manager_alone_shows_a_person_their_own_tenants_only(full: Cast, mod
         with scope.person(getattr(full, name)):  # as the owner, to whom row-level security shows everything
             assert visible(model) >= 3
             for manager in managers(model):
-                assert {row.tenant_id for row in manager.all()} == expected  # type: ignore[attr-defined]
+                assert set(manager.values_list("tenant_id", flat=True)) == expected
 
 
 @pytest.mark.parametrize("model", CONTENT)
 def test_the_manager_alone_shows_a_worker_the_claimed_tenant_only(full: Cast, model: type[models.Model]) -> None:
     with scope.tenant(full.contoso.pk):
-        assert {row.tenant_id for row in model._default_manager.all()} == {full.contoso.pk}
+        assert set(model._default_manager.values_list("tenant_id", flat=True)) == {full.contoso.pk}
     for nothing in (scope.operations(), scope.link_holder("0" * 64)):
         with nothing:
             assert model._default_manager.count() == 0

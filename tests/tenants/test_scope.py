@@ -58,16 +58,16 @@ def test_an_exception_closes_the_scope_and_undoes_what_was_done(committed: None,
 
 def test_a_fault_of_the_database_is_not_hidden_by_closing_the_scope(committed: None) -> None:
     cast = make_cast()
-    for fault, work in (
-        (IntegrityError, lambda: Customer.objects.create(name="Contoso")),
-        (DataError, lambda: Customer.objects.create(name="x" * 300)),
+    for fault, name in (
+        (IntegrityError, "Contoso"),
+        (DataError, "x" * 300),
     ):
         with pytest.raises(fault), scope.operations():
-            work()
+            Customer.objects.create(name=name)
         with transaction.atomic(), scope.tenant(cast.contoso.pk):
             outside = told()
             with pytest.raises(fault), scope.operations():
-                work()
+                Customer.objects.create(name=name)
             assert told() == outside, "the scope around goes on"
             assert Incident.objects.count() == 0
 
