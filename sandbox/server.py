@@ -84,6 +84,7 @@ def _api_routes(world: World) -> list[Route]:
         Route("/api/incidents/", incidents.list),
         Route("/api/incidents/{incident_id}", incidents.one, methods=["GET", "PATCH"]),
         Route("/api/machines", others.machines),
+        Route("/api/machines/{machine_id}", others.machine),
         Route("/v1.0/security/incidents", others.graph_incidents),
     ]
 
@@ -200,7 +201,9 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket; ``port`` 0 takes a free one. CannotListen for other hosts than loopback or a used port."""
     if not _is_loopback(host):
         raise CannotListen(f"The sandbox has a well-known secret, so it listens on loopback only, not on {host}.")
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small answers at once only on sockets that say they are TCP; others wait 40 ms for the peer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
