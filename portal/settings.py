@@ -202,7 +202,6 @@ STATIC_URL = "/static/"
 # Outside production files are found where they lie and nothing is collected.
 static_root = env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles") if IS_PRODUCTION else "")
 STATIC_ROOT = Path(static_root) if static_root else None
-STATICFILES_DIRS = [BASE_DIR / "portal" / "static"]
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
