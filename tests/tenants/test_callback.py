@@ -210,6 +210,16 @@ def test_the_button_alone_without_an_answer_does_nothing(story: Story, browser: 
     assert request_of(secret).spent_at is None
 
 
+def test_a_browser_that_did_not_open_the_link_gets_no_button_c3(
+    story: Story, browser: Callable[[str], WebClient]
+) -> None:
+    secret = story.secrets["ok"]
+    for opened in ("", story.secrets["other customer's"]):
+        page = browser(opened).get(CALLBACK, returned(secret, story.contoso))
+        assert (page.status_code, "open our link in this browser" in page.text) == (400, True)
+        assert request_of(secret).outcome == "other browser"
+
+
 def test_an_answer_confirmed_in_another_browser_is_refused_c3(
     story: Story, browser: Callable[[str], WebClient]
 ) -> None:

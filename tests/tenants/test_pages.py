@@ -5,11 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
 from django.urls import get_resolver
 
 from accounts.models import User
-from accounts.roles import Role
+from accounts.roles import Permission, Role
 from tenants import scope
+from tenants.access import access_tenant, tenants_for
 from tenants.models import Grant, SyncRun, Tenant, TenantGroup, TenantGroupMember, TenantState, TokenFacts
 from tests.cast import Cast, make_person, make_tenant
 from tests.conftest import WebClient
@@ -72,6 +75,17 @@ def test_the_matrix_has_every_address_of_the_app() -> None:
     routes = {str(found.pattern) for found in included.url_patterns}  # type: ignore[union-attr]
     written = {address.strip("/").replace("contoso", "<slug:slug>") + "/" for address in EXPECTED}
     assert routes == written | PUBLIC
+
+
+def test_the_door_refuses_by_itself_whatever_the_scope_shows_x1(cast: Cast) -> None:
+    with scope.operations():
+        for slug in ("contoso", "consoto"):
+            with pytest.raises(Http404):
+                access_tenant(cast.charlie, slug, to=Permission.READ_CONNECTION)
+        with pytest.raises(PermissionDenied):
+            access_tenant(cast.alice, "contoso", to=Permission.CONNECT)
+        assert access_tenant(cast.alice, "contoso", to=Permission.TRIAGE) == cast.contoso
+        assert [tenant.slug for tenant in tenants_for(cast.charlie)] == ["northwind"]
 
 
 def masked(response: Any) -> tuple[int, bytes, dict[str, str]]:

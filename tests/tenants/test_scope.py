@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from incidents.models import Incident
@@ -43,6 +44,15 @@ def test_a_scope_tells_the_database_and_takes_it_back(committed: None, opener: s
     assert [value for at, value in enumerate(inside) if at != place] == ["", ""]
     assert told() == ["", "", ""], "on the same connection, in the next transaction"
     assert not scope.is_open()
+
+
+def test_settings_are_told_for_the_transaction_only(cast: Cast) -> None:
+    with CaptureQueriesContext(connection) as asked, scope.person(cast.alice):
+        pass
+    told_by = [query["sql"] for query in asked if "set_config" in query["sql"]]
+    assert len(told_by) == 2
+    for statement in told_by:
+        assert statement.count("set_config(") == statement.count(", true)") == len(SETTINGS)
 
 
 @pytest.mark.parametrize("opener", OPENERS)
