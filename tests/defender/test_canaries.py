@@ -79,7 +79,7 @@ def test_no_secret_and_no_token_is_ever_said(
     on_token: Bend,
     on_api: Bend | None,
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    listen_to_everything(caplog)
     ms.on_token = on_token
     ms.on_api = on_api or ms.on_api
     with pytest.raises(DefenderError) as caught:
@@ -91,8 +91,14 @@ def test_no_secret_and_no_token_is_ever_said(
         assert canary.encode().hex() not in said
 
 
+def listen_to_everything(caplog: pytest.LogCaptureFixture) -> None:
+    """All levels, also of the loggers that the portal's own configuration quiets."""
+    for name in ("", "urllib3", "msal", "requests"):
+        caplog.set_level(logging.DEBUG, logger=name or None)
+
+
 def test_a_good_round_is_as_quiet(ms: Microsoft, transport: Transport, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    listen_to_everything(caplog)
     client(ms, transport).probe()
     assert ms.tokens_issued
     assert caplog.text
