@@ -1,6 +1,7 @@
 """Every page, as a person meets it: readable for all, in light and dark, on a narrow screen, without a complaint."""
 
 import itertools
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -29,7 +30,9 @@ PAGES = {
 }
 # Django's own admin markup; its pages are held to loading cleanly, not to our accessibility.
 OURS = [name for name in PAGES if "admin" not in name]
-SCREENS = {"light": ("light", 1400), "dark": ("dark", 1400), "narrow": ("light", 320)}
+Scheme = Literal["light", "dark"]
+SCREENS: dict[str, tuple[Scheme, int]] = {"light": ("light", 1400), "dark": ("dark", 1400), "narrow": ("light", 320)}
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
 @pytest.fixture(scope="module", params=SCREENS)
@@ -79,9 +82,8 @@ def test_the_customers_pages_are_accessible_and_fit_the_screen(signed_in: Page, 
 
 
 def test_signing_in_is_accessible(browser: Browser, stack: Stack) -> None:
-    for scheme, width in itertools.product(("light", "dark"), (320, 1400)):
-        size = {"width": width, "height": 700}
-        context = browser.new_context(base_url=stack.url, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
+    for scheme, width in itertools.product(SCHEMES, (320, 1400)):
+        context = browser.new_context(base_url=stack.url, color_scheme=scheme, viewport={"width": width, "height": 700})
         page = context.new_page()
         page.goto("/sign-in/")
         assert_accessible(page)
