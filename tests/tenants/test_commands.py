@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -40,13 +41,12 @@ def run(*words: str) -> tuple[int, str, str]:
 
 def run_process(entra: Microsoft, *words: str) -> subprocess.CompletedProcess[str]:
     """A command as somebody would type it."""
-    database = connection.settings_dict
-    url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT'] or 5432}"
+    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ENTRA_", "SANDBOX_", "PORTAL_"))}
     stand_ins = {f"SANDBOX_{part}_URL": entra.server.url for part in ("LOGIN", "XDR", "MDE", "GRAPH")}
     env = {
         **kept, **stand_ins, "PORTAL_ENV": "test", "MICROSOFT_CLOUD": "sandbox", "ENTRA_CLIENT_ID": str(PARTNER_APP),
-        "ENTRA_CLIENT_SECRET": SECRET, "DATABASE_URL": f"{url}/{database['NAME']}",
+        "ENTRA_CLIENT_SECRET": SECRET, "DATABASE_URL": urlunsplit(database),
     }  # fmt: skip
     return subprocess.run(
         [sys.executable, "manage.py", *words],
