@@ -82,9 +82,7 @@ class Control:
             for one in tenant.book.newest_first()
             for raw in [one.raw]
         ]
-        # JSON escapes everything, so that half a surrogate pair gets through.
-        body = json.dumps({"tenant_id": tenant.tenant_id, "incidents": incidents})
-        return Response(body, media_type="application/json")
+        return _json({"tenant_id": tenant.tenant_id, "incidents": incidents})
 
     async def calls(self, request: Request) -> Response:
         """{"last": int, "calls": [...]} with numbers above ``since``; tokens as the start of a hash only."""
@@ -115,7 +113,7 @@ class Control:
             status = getattr(problem, "status", 400)
             sentence = str(problem)
             return page.problem("Sandbox cloud", sentence, status) if from_page else _error(sentence, status)
-        return RedirectResponse("/_sandbox/", 303) if from_page else JSONResponse(done)
+        return RedirectResponse("/_sandbox/", 303) if from_page else _json(done)
 
     def _tenant(self, request: Request) -> Tenant:
         try:
@@ -224,6 +222,11 @@ class Control:
         """Count calls against Microsoft's limits, or do not."""
         self.world.quotas.enabled = bool(body.get("enabled", True))
         return {"enabled": self.world.quotas.enabled}
+
+
+def _json(body: Any) -> Response:
+    """JSON in plain ASCII: half a surrogate pair, which an incident may hold, gets through."""
+    return Response(json.dumps(body), media_type="application/json")
 
 
 def _error(sentence: str, status: int) -> Response:

@@ -43,6 +43,6 @@ def happen(world: World, rng: random.Random) -> None:
 
 
 def _open(tenant: Tenant) -> list[int]:
-    """Numbers of open incidents, the latest first."""
+    """Numbers of open incidents, the highest first: unlike times, numbers are the same whenever a seed is lived."""
     versions = tenant.book.newest_first()
-    return [version.incident_id for version in versions if version.status in ("Active", "InProgress")]
+    return sorted((one.incident_id for one in versions if one.status in ("Active", "InProgress")), reverse=True)

@@ -84,8 +84,9 @@ class Panel:
         many = len(self.world.tenants) > SHOWN or wanted
         search = _search(wanted, min(len(found), SHOWN), len(self.world.tenants)) if many else ""
         return f"""<section aria-labelledby="tenants"><h2 id="tenants">Tenants</h2>{search}
-<div class="scroll" role="region" aria-labelledby="tenants" tabindex="0"><table><thead><tr><th scope="col">Tenant</th>
-<th scope="col">State</th><th scope="col">Let happen</th><th scope="col">Consent</th><th scope="col">Faults</th>
+<div class="scroll" role="region" aria-label="Table of tenants" tabindex="0"><table><thead><tr>
+<th scope="col">Tenant</th><th scope="col">State</th><th scope="col">Let happen</th><th scope="col">Consent</th>
+<th scope="col">Faults</th>
 </tr></thead><tbody>{rows}</tbody></table></div></section>"""
 
     def _row(self, tenant: Tenant) -> str:
@@ -102,7 +103,7 @@ class Panel:
 <td>{button("New incident", f"{here}/incidents", MARK, about=f"in {name}")}</td>
 <td>{consent}<details><summary>More<span class="heard"> states of {text(name)}</span></summary>
 {_states(here, tenant)}</details></td>
-<td>{_chips(faults)} {_switch(f"{here}/faults", name)}{off}</td></tr>"""
+<td>{_chips(faults)}{off} {_switch(f"{here}/faults", name)}</td></tr>"""
 
     def _calls(self) -> str:
         names = {tenant.tenant_id: tenant.name for tenant in self.world.tenants.values()}
