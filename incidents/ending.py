@@ -1,7 +1,8 @@
 """How a pass ends: what is written down, when the tenant is due again, and who is told.
 
 Every function here settles the lease in one transaction with everything else it writes, and raises Fenced where the
-lease is no longer ours; then nothing is written.
+lease is no longer ours; then nothing is written. ``state`` is the tenant's, as read under the lease: nobody but the
+holder of the lease writes what is looked at here.
 """
 
 import random
@@ -82,11 +83,10 @@ def ended_by(error: DefenderError) -> str:
     return next((ended for kind, ended in _ENDED_BY if isinstance(error, kind)), Ended.REJECTED)
 
 
-def complete(lease: Lease, tenant: Tenant, outcome: SyncOutcome, *, watermark: str, **more: Any) -> SyncOutcome:
+def complete(lease: Lease, state: SyncState, outcome: SyncOutcome, *, watermark: str, **more: Any) -> SyncOutcome:
     """The last page was stored: the watermark moves, failures are over, ``more`` goes into the state as well."""
     now = timezone.now()
     with scope.operations():
-        state = SyncState.objects.get(tenant=tenant)
         values = {**_OVER, **_WELL, **more, "last_ok_at": now, **_moved(state, watermark)}
         if state.backfilled_at is None:
             values["backfilled_at"] = now
@@ -94,26 +94,26 @@ def complete(lease: Lease, tenant: Tenant, outcome: SyncOutcome, *, watermark: s
             values["sweep_due_at"] = now + settings.SYNC_SWEEP * random.uniform(0.9, 1.1)  # noqa: S311  spreads the load
         leases.settle(lease, due_in=settings.SYNC_POLL, **values)
         if state.failures or state.last_error_code:
-            _all_clear(tenant, now)
+            _all_clear(state.tenant, now)
         if not outcome.is_idle:
-            _new_run(tenant, outcome, now)
+            _new_run(state.tenant, outcome, now)
     return outcome
 
 
-def stopped(lease: Lease, tenant: Tenant, outcome: SyncOutcome) -> SyncOutcome:
+def stopped(lease: Lease, state: SyncState, outcome: SyncOutcome) -> SyncOutcome:
     """The time for one pass ran out: the tenant is due at once, behind others that wait, and goes on where it was."""
     outcome = replace(outcome, detail=outcome.detail or "The pass was long; it goes on at the page it had reached.")
     with scope.operations():
         leases.settle(lease, due_in=timedelta(), **_WELL)
-        _note_run(tenant, outcome, again=True)
+        _note_run(state.tenant, outcome, again=True)
     return outcome
 
 
-def failed(lease: Lease, tenant: Tenant, outcome: SyncOutcome, error: DefenderError) -> SyncOutcome:
+def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: DefenderError) -> SyncOutcome:
     """Microsoft, or the way to Microsoft, stood in the way: each kind of error has its consequence."""
     outcome = replace(outcome, detail=error.sentence[:500], reference=(error.reference or "")[:120])
+    tenant = state.tenant
     with scope.operations():
-        state = SyncState.objects.get(tenant=tenant)
         again = state.last_error_code == error.code[:60]
         values: dict[str, Any] = {"last_error_code": error.code[:60], "last_error": _shown(error)}
         if error.code == "paging-loop":
@@ -132,17 +132,16 @@ def failed(lease: Lease, tenant: Tenant, outcome: SyncOutcome, error: DefenderEr
     return outcome
 
 
-def internal(lease: Lease, tenant: Tenant, kind: str, started_at: datetime) -> SyncOutcome:
+def internal(lease: Lease, state: SyncState, kind: str, started_at: datetime) -> SyncOutcome:
     """A fault of the portal, called while its exception is handled: logged in full, shown with a reference only."""
     reference = uuid4().hex[:12]
     log.exception("pass ended by a fault of the portal", reference=reference)
     detail = "A fault of the portal; the log has it under the reference."
     outcome = SyncOutcome(Ended.INTERNAL, kind, started_at, detail=detail, reference=reference)
     with scope.operations():
-        state = SyncState.objects.get(tenant=tenant)
         values = {"failures": state.failures + 1, "last_error_code": "internal", "last_error": detail}
         leases.settle(lease, due_in=_back_off(state.failures), **values)
-        _note_run(tenant, outcome, again=state.last_error_code == "internal")
+        _note_run(state.tenant, outcome, again=state.last_error_code == "internal")
     return outcome
 
 

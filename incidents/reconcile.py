@@ -9,7 +9,7 @@ here never breaks the pass that went before: what was not reached is reached lat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -19,12 +19,10 @@ from defender.errors import DefenderError, NotFound, Throttled
 from defender.times import parse_time
 from incidents import quarantine, rollup
 from incidents.models import Incident
+from incidents.passes import Pass
 from incidents.store import PageResult, store_page
 from tenants import budget, leases, scope
 from tenants.models import SyncRun, Tenant
-
-if TYPE_CHECKING:
-    from incidents.sync import Pass
 
 log = structlog.get_logger("portal.sync")
 
@@ -45,7 +43,7 @@ class Looked:
     may_go_on: bool = True
 
 
-def look_closer(work: "Pass", client: DefenderClient, now: datetime) -> None:
+def look_closer(work: Pass, client: DefenderClient, now: datetime) -> None:
     """Everything that follows a complete pass; adds to its counts and moves ``sweep_cursor``. Raises Fenced only."""
     if work.kind == SyncRun.Kind.SWEEP:
         _sweep(work, now)
@@ -56,7 +54,7 @@ def look_closer(work: "Pass", client: DefenderClient, now: datetime) -> None:
         _look_at_old_ones(work, client, now)
 
 
-def _sweep(work: "Pass", now: datetime) -> None:
+def _sweep(work: Pass, now: datetime) -> None:
     """What a sweep does without Microsoft: counts set right, old poison read again, unknown targets noted."""
     tenant_id = work.tenant.pk
     with scope.tenant(tenant_id):
@@ -72,7 +70,7 @@ def _sweep(work: "Pass", now: datetime) -> None:
     work.sweep_cursor = 0
 
 
-def _follow_merges(work: "Pass", client: DefenderClient, now: datetime) -> bool:
+def _follow_merges(work: Pass, client: DefenderClient, now: datetime) -> bool:
     """Fetch targets that we do not hold; a target may itself have been merged, in a circle even."""
     asked: set[int] = set()
     while wanted := _not_held(work.tenant, work.targets - asked)[: TARGETS - len(asked)]:
@@ -91,7 +89,7 @@ def _not_held(tenant: Tenant, numbers: Iterable[int]) -> list[int]:
         return sorted(wanted - set(Incident.objects.filter(number__in=wanted).values_list("number", flat=True)))
 
 
-def _unseen(work: "Pass") -> list[int]:
+def _unseen(work: Pass) -> list[int]:
     """Open incidents whose last update lies in the window and which the list did not show."""
     since = parse_time(work.since)
     with scope.tenant(work.tenant.pk):
@@ -100,7 +98,7 @@ def _unseen(work: "Pass") -> list[int]:
     return numbers[:BATCH]
 
 
-def _look_at_old_ones(work: "Pass", client: DefenderClient, now: datetime) -> None:
+def _look_at_old_ones(work: Pass, client: DefenderClient, now: datetime) -> None:
     """The next batch of open incidents from before the window, by their age with us; at the end the sweep is over."""
     newest = parse_time(work.newest)
     if newest is None:
@@ -117,10 +115,13 @@ def _look_at_old_ones(work: "Pass", client: DefenderClient, now: datetime) -> No
         work.sweep_cursor = None
 
 
-def _look(work: "Pass", client: DefenderClient, numbers: Sequence[int], now: datetime) -> Looked:
+def _look(work: Pass, client: DefenderClient, numbers: Sequence[int], now: datetime) -> Looked:
     """Read incidents one by one and store them; those that Microsoft no longer has are marked."""
     looked = Looked()
     for number in numbers:
+        if work.is_late:
+            looked.may_go_on = False
+            break
         try:
             body = client.incident(number)
         except NotFound:
@@ -137,14 +138,14 @@ def _look(work: "Pass", client: DefenderClient, numbers: Sequence[int], now: dat
     return looked
 
 
-def _mark_gone(work: "Pass", numbers: Sequence[int], now: datetime) -> None:
+def _mark_gone(work: Pass, numbers: Sequence[int], now: datetime) -> None:
     with scope.tenant(work.tenant.pk):
         leases.fence(work.lease)
         held = Incident.objects.filter(number__in=numbers, gone_at=None)
         work.changed += held.update(gone_at=now, changed_at=now)
 
 
-def _note(work: "Pass", error: DefenderError) -> None:
+def _note(work: Pass, error: DefenderError) -> None:
     """A single read failed: what is left waits for a later pass."""
     if isinstance(error, Throttled) and error.code != budget.OUR_OWN:
         budget.block(tenant_id=work.tenant.pk, verb="get", seconds=error.retry_after or 60.0)

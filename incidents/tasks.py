@@ -13,11 +13,12 @@ from django.utils import timezone
 from defender.errors import DefenderError
 from incidents import ending
 from incidents.ending import SyncOutcome
+from incidents.passes import state_of
 from incidents.sync import sync_tenant
-from tenants import leases, scope
+from tenants import leases
 from tenants.clients import client_for
 from tenants.leases import Fenced, Lease
-from tenants.models import SyncRun, Tenant
+from tenants.models import SyncRun
 
 BUSY_FOR = 30.0  # seconds one wake-up goes on finding due tenants before it makes room
 
@@ -32,16 +33,15 @@ def sync_due() -> None:
 
 def sync_claimed(lease: Lease, *, background: bool = True) -> SyncOutcome:
     """One pass over a claimed tenant; a fault of the portal itself is logged, and the others go on."""
-    now = timezone.now()
-    with scope.operations():
-        tenant = Tenant.objects.get(pk=lease.tenant_id)
-    with structlog.contextvars.bound_contextvars(tenant=str(tenant.entra_id)):
+    now, state = timezone.now(), state_of(lease)
+    with structlog.contextvars.bound_contextvars(tenant=str(state.tenant.entra_id)):
         try:
-            return sync_tenant(tenant=tenant, client=client_for(tenant, background=background), now=now, lease=lease)
+            client = client_for(state.tenant, background=background)
+            return sync_tenant(client=client, now=now, lease=lease, state=state)
         except DefenderError as error:  # our credential cannot even be loaded
             begun = SyncOutcome(ending.ended_by(error), SyncRun.Kind.POLL, now)
-            return ending.failed(lease, tenant, begun, error)
+            return ending.failed(lease, state, begun, error)
         except Fenced:
             return SyncOutcome(SyncRun.Ended.FENCED, SyncRun.Kind.POLL, now)
         except Exception:  # noqa: BLE001  the outermost loop: one tenant's bug must not stop the others
-            return ending.internal(lease, tenant, SyncRun.Kind.POLL, now)
+            return ending.internal(lease, state, SyncRun.Kind.POLL, now)

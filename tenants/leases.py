@@ -49,6 +49,7 @@ class Progress:
     since: str
     skip: int
     newest: str
+    began_at: datetime
     pages: int
     seen: int
 
@@ -79,7 +80,7 @@ RETURNING 1
 _FENCE_WITH_PROGRESS = """
 UPDATE tenants_syncstate SET lease_until = statement_timestamp() + %(length)s,
     pass_kind = %(kind)s, pass_since = %(since)s, pass_skip = %(skip)s, pass_newest = %(newest)s,
-    progress_pages = %(pages)s, progress_seen = %(seen)s
+    pass_started_at = %(began_at)s, progress_pages = %(pages)s, progress_seen = %(seen)s
 WHERE tenant_id = %(tenant)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL AND next_due_at IS NOT NULL
 RETURNING 1
 """
@@ -104,7 +105,7 @@ def fence(lease: Lease, *, progress: Progress | None = None) -> None:
     """Extend the lease inside the caller's transaction and note the progress. Raises Fenced if it is no longer ours."""
     values: dict[str, Any] = {"tenant": lease.tenant_id, "epoch": lease.epoch, "length": settings.SYNC_LEASE}
     if progress is not None:
-        values |= {name: getattr(progress, name) for name in ("kind", "since", "skip", "newest", "pages", "seen")}
+        values |= {name: getattr(progress, name) for name in Progress.__slots__}
     with connection.cursor() as cursor:
         cursor.execute(_FENCE if progress is None else _FENCE_WITH_PROGRESS, values)
         if cursor.fetchone() is None:

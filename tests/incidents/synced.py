@@ -47,7 +47,7 @@ def sync(tenant: Tenant, kind: str | None = None) -> SyncOutcome:
     with as_worker():
         lease = leases.claim(tenant, owner="test")
         assert lease is not None, "somebody else holds the tenant"
-        return sync_tenant(tenant=tenant, client=client_for(tenant), now=timezone.now(), lease=lease, kind=kind)
+        return sync_tenant(client=client_for(tenant), now=timezone.now(), lease=lease, kind=kind)
 
 
 def sync_until_complete(tenant: Tenant, *, at_most: int) -> list[SyncOutcome]:

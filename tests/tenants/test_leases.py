@@ -93,10 +93,11 @@ def test_a_slow_worker_that_nobody_replaced_goes_on(contoso: Tenant) -> None:
     (lease,) = claim_due()
     expire(contoso)
     with as_operations():
-        leases.fence(lease, progress=Progress("poll", "", 100, "x", 2, 200))
+        leases.fence(lease, progress=Progress("poll", "", 100, "x", lease.claimed_at, 2, 200))
     state = state_of(contoso)
     assert state.lease_until and state.lease_until > datetime.now(UTC)
     assert (state.pass_kind, state.pass_skip, state.progress_pages, state.progress_seen) == ("poll", 100, 2, 200)
+    assert state.pass_started_at == lease.claimed_at
 
 
 def test_settling_frees_the_tenant_until_it_is_due_again(contoso: Tenant) -> None:
