@@ -26,4 +26,3 @@ PEOPLE = (
     Person("bob", "Bob", "may only read Contoso", ((Role.VIEWER, "Contoso"),)),
     Person("charlie", "Charlie", "analyst for Northwind Traders", ((Role.ANALYST, "Northwind Traders"),)),
 )
-ALL_TENANTS = "All tenants"

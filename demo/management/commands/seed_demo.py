@@ -13,9 +13,10 @@ from rich.progress import track
 
 from accounts.models import User
 from audit.record import COMMAND_LINE, Event, record
-from demo.cast import ALL_TENANTS, PASSWORD, PEOPLE, Person
+from demo.cast import PASSWORD, PEOPLE, Person
 from tenants import consent, scope
-from tenants.models import Grant, Tenant, TenantGroup
+from tenants.grants import grant_everywhere
+from tenants.models import Grant, Tenant
 
 
 class Command(BaseCommand):
@@ -29,12 +30,10 @@ class Command(BaseCommand):
             raise CommandError("The demo's cast exists in the local setting with the sandbox only.")
         known = self._sandbox_tenants()
         console = Console(stderr=True)
-        with scope.operations():
-            group, _ = TenantGroup.objects.get_or_create(name=ALL_TENANTS, defaults={"covers_all": True})
         for row in track(known, description="Naming tenants", console=console, disable=not console.is_terminal):
             self._name(row)
         for person in PEOPLE:
-            self._add(person, group)
+            self._add(person)
 
     def _sandbox_tenants(self) -> list[dict[str, Any]]:
         url = f"{settings.SANDBOX_URLS['login']}/_sandbox/tenants"
@@ -52,7 +51,7 @@ class Command(BaseCommand):
                 found = consent.Found(UUID(row["id"]), row["domain"])
                 consent.name_tenant(customer_name=row["name"], found=found, by=COMMAND_LINE, now=timezone.now())
 
-    def _add(self, person: Person, group: TenantGroup) -> None:
+    def _add(self, person: Person) -> None:
         if User.objects.filter(username=person.username).exists():
             return
         with scope.operations(), transaction.atomic():
@@ -60,7 +59,8 @@ class Command(BaseCommand):
                 username=person.username, password=PASSWORD, display_name=person.name, is_staff=person.is_staff
             )
             for role, customer in person.grants:
-                tenant = Tenant.objects.filter(customer__name=customer).first() if customer else None
-                if tenant or customer is None:
-                    Grant.objects.create(user=user, role=role, tenant=tenant, group=None if tenant else group)
+                if customer is None:
+                    grant_everywhere(user=user, role=role, by=COMMAND_LINE)
+                elif tenant := Tenant.objects.filter(customer__name=customer).first():
+                    Grant.objects.create(user=user, role=role, tenant=tenant)
             record(Event(by=COMMAND_LINE, action="seed demo account", subject=person.username))

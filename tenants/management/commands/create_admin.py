@@ -1,4 +1,4 @@
-"""``manage.py create_admin``: the first person who may do everything that staff does."""
+"""``manage.py create_admin``: the first person who may do everything that staff does, and read every tenant."""
 
 import getpass
 import secrets
@@ -9,22 +9,29 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 
 from accounts.models import User
+from accounts.roles import Role
 from audit.record import COMMAND_LINE, Event, record
+from tenants import scope
+from tenants.grants import grant_everywhere
 
 
 class Command(BaseCommand):
     """Makes a staff account, or sets a new password for it."""
 
-    help = "Make a staff account (or give it a new password). Grants over tenants are given in the administration."
+    help = "Make a staff account that reads every tenant (or give it a new password)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Name and where the password comes from; never the password itself, which other users could see."""
         parser.add_argument("--username", default="admin")
         parser.add_argument("--name", default="", help="The name shown to others.")
         parser.add_argument("--password-file", type=Path, help="Read the password from the first line of this file.")
+        parser.add_argument(
+            "--no-tenants",
+            action="store_true",
+            help="Staff only: grant no role over tenants, so the queue stays empty.",
+        )
         parser.add_argument("--generate", action="store_true", help="Make a password and print it once.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,22 +42,24 @@ class Command(BaseCommand):
             validate_password(password, user or User(username=options["username"], display_name=options["name"]))
         except ValidationError as refused:
             raise CommandError(" ".join(refused.messages)) from refused
-        with transaction.atomic():
-            self._save(user, options, password)
+        with scope.operations():
+            user = self._save(user, options, password)
             record(Event(by=COMMAND_LINE, action="create admin", subject=options["username"]))
+            if not options["no_tenants"]:
+                grant_everywhere(user=user, role=Role.ANALYST, by=COMMAND_LINE)
         self.stdout.write(f"{options['username']} may sign in as staff.")
         if options["generate"]:
             self.stdout.write(f"Password (shown once): {password}")
 
-    def _save(self, user: User | None, options: dict[str, Any], password: str) -> None:
+    def _save(self, user: User | None, options: dict[str, Any], password: str) -> User:
         if user is None:
-            User.objects.create_local(
+            return User.objects.create_local(
                 username=options["username"], password=password, display_name=options["name"], is_staff=True
             )
-            return
         user.is_staff = user.is_active = True
         user.set_password(password)
         user.save()
+        return user
 
     def _password(self, options: dict[str, Any]) -> str:
         if options["generate"]:

@@ -11,7 +11,8 @@ from django.db import DatabaseError
 
 from accounts.models import User
 from audit.models import AuditEvent
-from tests.cast import PASSWORD, make_person
+from tenants.models import Membership
+from tests.cast import PASSWORD, make_person, make_tenant
 from tests.conftest import as_worker
 
 
@@ -39,7 +40,7 @@ def test_a_generated_password_is_printed_once_and_works(db: None) -> None:
     assert (ada.is_staff, ada.is_active, ada.display_name) == (True, True, "Ada")
     assert ada.check_password(password)
     assert len(password) >= 24
-    row = AuditEvent.objects.get()
+    row = AuditEvent.objects.get(action="create admin")
     assert (row.actor, row.action, row.subject) == ("command line", "create admin", "ada")
     assert password not in str(list(AuditEvent.objects.values()))
 
@@ -91,3 +92,14 @@ def test_no_audit_means_no_account(db: None, audit_fails: Callable[[], Any]) -> 
     with audit_fails(), pytest.raises(DatabaseError):
         create("--generate")
     assert not User.objects.exists()
+
+
+def test_the_first_admin_reads_every_tenant_also_later_ones_unless_told_otherwise(db: None) -> None:
+    make_tenant("Contoso")
+    create("--generate", "--username", "ada")
+    create("--generate", "--username", "ada")
+    create("--generate", "--username", "eve", "--no-tenants")
+    make_tenant("Fabrikam")
+    rows = Membership.objects.values_list("user__username", "tenant__name", "role")
+    assert set(rows) == {("ada", "Contoso", "analyst"), ("ada", "Fabrikam", "analyst")}
+    assert AuditEvent.objects.filter(action="grant role").count() == 1
