@@ -93,6 +93,7 @@ def _open(scope: Scope) -> Iterator[Scope]:
     would only hide the exception behind "current transaction is aborted".
     """
     before = _current.get()
+    is_outermost = not connection.in_atomic_block
     with transaction.atomic():
         _tell_database(scope)
         token = _current.set(scope)
@@ -100,7 +101,8 @@ def _open(scope: Scope) -> Iterator[Scope]:
             yield scope
         finally:
             _current.reset(token)
-        if not connection.needs_rollback:
+        # The end of the outermost transaction takes the settings back by itself.
+        if not is_outermost and not connection.needs_rollback:
             _tell_database(before or Scope())
 
 

@@ -14,10 +14,11 @@ from defender.auth import AccessToken, TokenSource
 from defender.clouds import XDR, Cloud, Resource, StandIn, find_cloud
 from defender.credentials import Credential, load_credential
 from defender.permissions import RoleFact, assess
-from defender.transport import Transport
+from defender.transport import DEADLINE, Transport
 from tenants.models import Tenant, TokenFacts
 
 _building = threading.Lock()
+LEASE_SHARE = 0.8  # of a lease: what is left is for storing the page
 
 
 @cache
@@ -29,8 +30,9 @@ def cloud() -> Cloud:
 
 @cache
 def transport() -> Transport:
-    """One pool of connections per process."""
-    return Transport(cloud(), pool_size=settings.MICROSOFT_POOL_SIZE)
+    """One pool of connections per process. No call may outlast the lease under which a pass makes it."""
+    deadline = min(DEADLINE, LEASE_SHARE * settings.SYNC_LEASE.total_seconds())
+    return Transport(cloud(), pool_size=settings.MICROSOFT_POOL_SIZE, deadline=deadline)
 
 
 def source() -> TokenSource:

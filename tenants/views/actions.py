@@ -11,12 +11,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.actor import actor_for
 from accounts.models import User
 from accounts.roles import Permission
+from audit.record import Event, record
 from defender.errors import DefenderError
 from tenants import consent, scope, tokens
 from tenants.access import access_tenant, staff_only
 from tenants.forms import ConnectForm
+from tenants.leases import ask_for_pass
 from tenants.middleware import opens_own_scope
-from tenants.models import SyncState, Tenant, TenantState, TokenFacts
+from tenants.models import Tenant, TenantState, TokenFacts
 
 
 @opens_own_scope
@@ -74,7 +76,8 @@ def sync_now(request: HttpRequest, slug: str) -> HttpResponse:
     """Make the next pass due now."""
     tenant = staff_tenant(request, slug)
     if tenant.is_syncing:
-        SyncState.objects.filter(tenant=tenant).update(next_due_at=timezone.now())
+        ask_for_pass(tenant)
+        record(Event(by=actor_for(request), action="ask for a pass", tenant=tenant.entra_id, subject=tenant.name))
         messages.info(request, "A pass is due now; a worker takes it within seconds.")
     else:
         messages.warning(request, "This tenant is not connected, so there is nothing to read yet.")
