@@ -10,10 +10,9 @@ from django.conf import settings
 from django.db.models import Max
 
 from accounts.models import User
-from tenants.models import Budget, SyncState, Tenant, TenantState
+from tenants.models import SYNCING, Budget, SyncState, Tenant, TenantState
 from tenants.scope import member_tenants
 
-SYNCING = frozenset({TenantState.CONNECTED, TenantState.DEGRADED})
 # States whose trouble an analyst has to know about; an invited tenant has no incidents that could be missing.
 TROUBLED = frozenset({TenantState.CONSENT_LOST, TenantState.DEGRADED, TenantState.REVIEW, TenantState.WAITING})
 

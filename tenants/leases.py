@@ -22,9 +22,7 @@ from django.db.models import Case, DateTimeField, ExpressionWrapper, F, When
 from django.db.models.functions import Now
 
 from tenants import scope
-from tenants.models import SyncState, Tenant, TenantState
-
-SYNCING = [TenantState.CONNECTED.value, TenantState.DEGRADED.value]
+from tenants.models import SYNCING, SyncState, Tenant
 
 
 class Fenced(Exception):
@@ -134,7 +132,7 @@ def ask_for_pass(tenant: Tenant) -> None:
 
 def _claim(statement: str, **values: Any) -> list[Lease]:
     with scope.operations(), connection.cursor() as cursor:
-        values |= {"length": settings.SYNC_LEASE, "states": SYNCING}
+        values |= {"length": settings.SYNC_LEASE, "states": [state.value for state in SYNCING]}
         cursor.execute(statement, values)
         rows = cursor.fetchall()
     return [Lease(tenant, epoch, until, claimed_at) for tenant, epoch, until, claimed_at in rows]

@@ -3,10 +3,11 @@
 from tenants.models.access import Grant, Membership, TenantGroup, TenantGroupMember
 from tenants.models.alarm import Alarm
 from tenants.models.consent import ConsentForm, ConsentRequest, TokenFacts
-from tenants.models.customer import Customer, Tenant, TenantState
+from tenants.models.customer import SYNCING, Customer, Tenant, TenantState
 from tenants.models.sync import Budget, SyncRun, SyncState
 
 __all__ = [
+    "SYNCING",
     "Alarm",
     "Budget",
     "ConsentForm",

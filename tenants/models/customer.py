@@ -55,6 +55,10 @@ class TenantState(models.TextChoices):
     DISCONNECTED = "disconnected", "Disconnected"
 
 
+# The states in which workers read a tenant's incidents.
+SYNCING = (TenantState.CONNECTED, TenantState.DEGRADED)
+
+
 class TenantManager(ConnectionManager["Tenant"]):
     """Tenants of the open scope."""
 
@@ -112,4 +116,4 @@ class Tenant(models.Model):
     @property
     def is_syncing(self) -> bool:
         """Whether workers read this tenant's incidents."""
-        return self.state in {TenantState.CONNECTED, TenantState.DEGRADED}
+        return self.state in SYNCING

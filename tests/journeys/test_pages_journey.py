@@ -42,7 +42,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, stack: Stack) ->
     context = browser.new_context(
         base_url=stack.url,
         color_scheme=scheme,
-        viewport={"width": width, "height": 900},  # type: ignore[arg-type]
+        viewport={"width": width, "height": 900},
     )
     pages = watched(context)
     page = next(pages)

@@ -22,7 +22,7 @@ from incidents.ending import SyncOutcome
 from incidents.tasks import sync_claimed
 from tenants import leases, scope
 from tenants.lookup import find_tenant
-from tenants.models import SyncRun, SyncState, Tenant
+from tenants.models import SYNCING, SyncRun, SyncState, Tenant
 
 LOOK_AGAIN = 0.2  # seconds between two looks at a lease that a worker holds
 
@@ -79,7 +79,7 @@ def wanted(typed: str | None) -> list[Tenant]:
     """The tenants to read. Raises CommandError where the one asked for is unknown or not connected."""
     with scope.operations():
         if typed is None:
-            return list(Tenant.objects.filter(state__in=leases.SYNCING).order_by("name"))
+            return list(Tenant.objects.filter(state__in=SYNCING).order_by("name"))
         tenant = find_tenant(typed)
     if tenant is None:
         raise CommandError(
@@ -119,7 +119,7 @@ def read_since(tenant: Tenant, began: datetime) -> bool:
 def connected(tenant: Tenant) -> bool:
     """Whether the tenant is still read at all."""
     with scope.operations():
-        return Tenant.objects.filter(pk=tenant.pk, state__in=leases.SYNCING).exists()
+        return Tenant.objects.filter(pk=tenant.pk, state__in=SYNCING).exists()
 
 
 def summary(lines: Iterable[Line]) -> Table:
