@@ -4,7 +4,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -44,8 +44,10 @@ class SigningKey:
 
 
 class Keys:
+    """The keys of one world, the signing one last."""
+
     def __init__(self) -> None:
-        self._keys = [new_key()]
+        self._keys = [_first_key()]
 
     @property
     def current(self) -> SigningKey:
@@ -65,3 +67,9 @@ class Keys:
 
 def new_key() -> SigningKey:
     return SigningKey(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
+@cache
+def _first_key() -> SigningKey:
+    """Every world of a process begins with the same key: making one takes longer than a whole world of tenants."""
+    return new_key()

@@ -76,9 +76,7 @@ def test_what_was_done_is_in_the_state_file_when_it_is_ended(tmp_path: Path) -> 
     [
         (["--tenants", "many"], {}, "--tenants"),
         (["--tenants", "0"], {}, "between"),
-        (["--pace", "-1"], {}, "between"),
         (["--pace", "nan"], {}, "between"),
-        (["--port", "70000"], {}, "between"),
         ([], {"SANDBOX_TENANTS": "x"}, "--tenants"),
         (["--state", "/dev/null/state"], {}, "/dev/null"),
     ],
