@@ -21,6 +21,7 @@ from defender.auth import AccessToken, TokenSource
 from defender.clouds import XDR, Cloud
 from defender.decoding import MAX_INCIDENT_BYTES
 from defender.errors import BadInput, Transient
+from defender.origin import refuse_other_tenant
 from defender.splitting import SplitPage, UnreadablePage, split_page
 from defender.times import parse_time
 from defender.transport import Reply, Transport
@@ -50,7 +51,8 @@ class IncidentPage:
 class DefenderClient:
     """Calls for one tenant. `before_call` hears "list", "get" or "patch" before each request, to debit a budget.
 
-    Every method raises the errors of `defender.errors`. A 401 is answered once with a fresh token.
+    Every method raises the errors of `defender.errors`. A 401 is answered once with a fresh token. An answer that holds
+    incidents of another tenant is refused whole (WrongToken).
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class DefenderClient:
     def incident(self, incident_id: int) -> bytes:
         """One incident as sent. NotFound if it is gone."""
         reply, token = self._send("get", "GET", self._one(incident_id), max_bytes=MAX_INCIDENT_BYTES)
+        refuse_other_tenant(reply.body, self._tenant_id)
         return json_object(reply, needs="incidentId", hide=token.value)
 
     def update_incident(self, incident_id: int, changes: Mapping[str, Any]) -> bytes:
@@ -118,9 +121,9 @@ class DefenderClient:
         split = self._split(reply, token)
         return IncidentPage(reply.body, split.items, reply.server_time, skip, _next_skip(split, skip, top))
 
-    @staticmethod
-    def _split(reply: Reply, token: AccessToken) -> SplitPage:
+    def _split(self, reply: Reply, token: AccessToken) -> SplitPage:
         body = json_body(reply, hide=token.value)
+        refuse_other_tenant(body, self._tenant_id)
         try:
             return split_page(body)
         except UnreadablePage as problem:

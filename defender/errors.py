@@ -154,7 +154,7 @@ class Stale(DefenderError):
 
 
 class WrongToken(DefenderError):
-    """A token names another tenant, app or API than we asked for. It is thrown away unused."""
+    """A token or an answer names another tenant, app or API than we asked for. It is thrown away unused."""
 
     default_who = "us"
 
