@@ -19,7 +19,7 @@ class Person:
 
 
 PEOPLE = (
-    Person("admin", "Ada (staff)", "staff; reads every tenant, connects new ones", ((Role.ANALYST, None),), True),
+    Person("admin", "Ada", "staff; reads every tenant, connects new ones", ((Role.ANALYST, None),), True),
     Person(
         "alice", "Alice", "analyst for Contoso and Fabrikam", ((Role.ANALYST, "Contoso"), (Role.ANALYST, "Fabrikam"))
     ),

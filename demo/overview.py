@@ -16,7 +16,8 @@ TRY = (
     "Open the queue as alice, then as charlie: each sees only their own tenants.",
     "As admin, open Tenants, pick one that is only invited, make its link and approve it as the customer would.",
     "On the sandbox's own page, make a new incident and watch it arrive in an open queue; switch faults on and off.",
-    "python manage.py export_incidents | head -1        one incident as JSON, with Microsoft's own bytes",
+    "In a second terminal, one incident as JSON with Microsoft's own bytes:\n"
+    ".venv/bin/python manage.py export_incidents | head -1",
 )
 
 
@@ -36,8 +37,10 @@ class Overview:
             table.add_row(person.username, person.about)
         say(table)
         say("\nTo try:")
+        points = Table.grid(padding=(0, 1), pad_edge=True)
         for line in TRY:
-            say(f"  · {line}")
+            points.add_row("·", line)
+        say(points)
         say("\nLogs are in .local/logs/. Ctrl-C ends everything.\n")
 
     def first_sync(self, *, until: Callable[[], None]) -> None:
@@ -65,7 +68,9 @@ class Overview:
     def all_read(self) -> None:
         """The first sync is over."""
         connected, done, incidents, _ = counts()
-        self.console.print(f"{done} of {connected} connected tenants read: {incidents} incidents. More keep arriving.")
+        # Tenants read in an earlier start have no first sync in this one, so nothing was counted.
+        what = f": {incidents:,} incidents" if incidents else ", most of them in an earlier start"
+        self.console.print(f"{done} of {connected} connected tenants have been read{what}. More keep arriving.")
 
 
 def counts() -> tuple[int, int, int, int]:
