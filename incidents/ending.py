@@ -185,7 +185,8 @@ def _consequences(tenant: Tenant, error: DefenderError) -> None:
         raise_alarm(key=CREDENTIAL_ALARM, sentence=error.sentence, step=error.step, now=now)
     elif isinstance(error, errors.WrongToken):
         step = "Nothing was read with it. Find out how it came about before anything else."
-        raise_alarm(key=f"wrong-token-{tenant.pk}", sentence=error.sentence, step=step, now=now)
+        sentence = f"{tenant.name}: {error.sentence}"
+        raise_alarm(key=f"wrong-token-{tenant.pk}", sentence=sentence, step=step, now=now)
     elif error.code == "paging-loop":
         raise_alarm(
             key=f"paging-loop-{tenant.pk}", sentence=f"{tenant.name}: {error.sentence}", step=error.step, now=now

@@ -103,7 +103,7 @@ def judge_error(tenant: Tenant, error: errors.DefenderError, token: AccessToken 
         raise_alarm(key=CREDENTIAL_ALARM, sentence=error.sentence, step=error.step)
         return because(error, None)
     if isinstance(error, errors.WrongToken):
-        raise_alarm(key=wrong_token_alarm(tenant), sentence=error.sentence, step=error.step)
+        raise_alarm(key=wrong_token_alarm(tenant), sentence=f"{tenant.name}: {error.sentence}", step=error.step)
         return because(error, TenantState.DEGRADED if tenant.is_syncing else None)
     if isinstance(error, errors.ConsentMissing | errors.TenantUnknown | errors.ResourceMissing):
         return because(error, TenantState.CONSENT_LOST if tenant.connected_at else TenantState.INVITED)

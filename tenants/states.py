@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from tenants.models import Tenant, TenantState
 
+# What Entra ID answers for a tenant in which the application has never been consented to.
+NOT_INSTALLED = frozenset({"AADSTS700016", "AADSTS7000229", "AADSTS700011"})
+
 
 @dataclass(frozen=True, slots=True)
 class StateWords:
@@ -19,7 +22,7 @@ WORDS: dict[str, StateWords] = {
     ),
     TenantState.WAITING: StateWords(
         "The customer has consented, but the token does not carry the role that reads incidents.",
-        "Wait a few minutes; if it stays, ask the customer to consent again with the link below.",
+        "Wait a few minutes; if it stays, ask the customer to consent again, with a new connect link.",
     ),
     TenantState.REVIEW: StateWords(
         "The customer granted more than the portal asked for.",
@@ -28,7 +31,7 @@ WORDS: dict[str, StateWords] = {
     TenantState.CONNECTED: StateWords("Incidents are read.", ""),
     TenantState.DEGRADED: StateWords(
         "The tenant is connected, but reading does not fully work at the moment.",
-        "Read the reason below; the portal goes on trying by itself.",
+        "The portal goes on trying by itself; look again once the reason is out of the way.",
     ),
     TenantState.CONSENT_LOST: StateWords(
         "The customer's consent is gone; what was read before is kept.",
@@ -43,4 +46,6 @@ WORDS: dict[str, StateWords] = {
 def words_for(tenant: Tenant) -> StateWords:
     """The sentence and step of the tenant's state, the recorded reason going before the general one."""
     general = WORDS[tenant.state]
-    return StateWords(tenant.state_detail or general.sentence, general.step)
+    # Before anybody was asked, Entra ID's "not installed here" is no trouble and "again" would be untrue.
+    expected = tenant.state == TenantState.INVITED and tenant.state_code in NOT_INSTALLED
+    return StateWords(general.sentence if expected else tenant.state_detail or general.sentence, general.step)

@@ -175,7 +175,7 @@ def test_token_facts_and_links_are_for_staff(cast: Cast, client: WebClient) -> N
 def test_every_state_is_shown_with_its_sentence_and_step_f50(cast: Cast, client: WebClient, state: TenantState) -> None:
     with scope.operations():
         Tenant.objects.filter(pk=cast.contoso.pk).update(
-            state=state, state_code="AADSTS7000229", state_detail="The app <is> not installed.", state_reference="t-1"
+            state=state, state_code="AADSTS7000112", state_detail="The app <is> not installed.", state_reference="t-1"
         )
         SyncRun.objects.create(tenant=cast.contoso, kind="poll", started_at=now(), ended_at=now(), detail="<i>x</i>")
     client.force_login(make_person("ada", is_staff=True))
@@ -185,7 +185,7 @@ def test_every_state_is_shown_with_its_sentence_and_step_f50(cast: Cast, client:
         assert "The app &lt;is&gt; not installed." in page
         assert "<i>x</i>" not in page
     page = client.get("/tenants/contoso/").text
-    assert "AADSTS7000229" in page
+    assert "AADSTS7000112" in page
     assert "t-1" in page
 
 

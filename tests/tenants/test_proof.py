@@ -131,7 +131,8 @@ def test_a_token_of_another_tenant_never_connects_k6(contoso: Tenant, entra: Mic
     assert not entra.asked_for("/api/incidents")
     with scope.operations():
         assert not TokenFacts.objects.exists()
-    assert Alarm.objects.filter(cleared_at=None).count() == 1
+    (alarm,) = Alarm.objects.filter(cleared_at=None)
+    assert alarm.sentence.startswith("Contoso: "), "the banner is on every page, so it says whose token it is about"
 
 
 def test_a_token_of_another_app_stops_a_connected_tenant_until_it_is_right_again_k6(

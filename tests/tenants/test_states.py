@@ -23,6 +23,13 @@ def test_the_recorded_reason_goes_before_the_general_sentence(state: TenantState
     assert (told.sentence, told.step) == ("The app is disabled.", WORDS[state].step)
 
 
+def test_a_tenant_nobody_was_asked_in_is_not_told_to_be_asked_again() -> None:
+    never = Tenant(state=TenantState.INVITED, state_code="AADSTS7000229", state_detail="Send the link again.")
+    assert words_for(never) == WORDS[TenantState.INVITED]
+    lost = Tenant(state=TenantState.CONSENT_LOST, state_code="AADSTS7000229", state_detail="Send the link again.")
+    assert words_for(lost).sentence == "Send the link again."
+
+
 @pytest.mark.parametrize("state", TenantState)
 def test_only_connected_and_degraded_tenants_are_read(state: TenantState) -> None:
     assert Tenant(state=state).is_syncing == (state in {TenantState.CONNECTED, TenantState.DEGRADED})
