@@ -66,6 +66,7 @@ def tenant_context(request: HttpRequest, slug: str) -> dict[str, Any]:
         "words": words_for(found),
         "fresh": freshness_of(found, now),
         "sync": SyncState.objects.filter(tenant=found).first(),
+        "runs_kept_days": settings.SYNC_RUNS_KEPT.days,
         "runs": SyncRun.objects.filter(tenant=found)[:RUNS_SHOWN],
         "budget": budget.left(found.pk),
         "may_connect": is_staff,
