@@ -49,6 +49,8 @@ def configure(options: dict[str, Any]) -> None:
     logging.basicConfig(level=options["level"], handlers=[handler], force=True)
     for noisy in ("urllib3", "msal", "kombu", "amqp", "django.utils.autoreload"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It announces each of its retries with a warning; what they come to is logged by whoever made the call.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
