@@ -13,7 +13,7 @@ from tests.cast import PASSWORD, make_person
 from tests.conftest import WebClient
 
 DOOR = "/sign-in/"
-SENTENCE = "User name and password do not match an account that may sign in."
+SENTENCE = "Username and password do not match an account that may sign in."
 
 
 @pytest.fixture
