@@ -26,16 +26,20 @@ class Call:
     faults: tuple[str, ...] = ()
 
     def described(self) -> dict[str, Any]:
+        """The call as JSON."""
         return asdict(self)
 
 
 @dataclass
 class Calls:
+    """The log of calls. Safe to write and read from several threads."""
+
     _log: deque[Call] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _last: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, **facts: Any) -> None:
+        """Append a call; `facts` are the fields of `Call` but its number."""
         with self._lock:
             self._last += 1
             self._log.append(Call(number=self._last, **facts))
@@ -53,4 +57,5 @@ class Calls:
 
     @property
     def last(self) -> int:
+        """The number of the latest call, 0 before the first."""
         return self._last

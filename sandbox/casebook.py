@@ -35,6 +35,7 @@ class Version:
 
     @classmethod
     def of(cls, raw: Raw, *, written: int) -> "Version":
+        """From the object as served; ValueError where its two times cannot be read."""
         return cls(
             incident_id=raw["incidentId"],
             body=serialise(raw),
@@ -53,6 +54,7 @@ class Version:
 
     @property
     def packed(self) -> bytes:
+        """The body as a deflate piece, made once."""
         if self._packed is None:
             self._packed = segment(self.body)
         return self._packed
@@ -92,17 +94,21 @@ class Casebook:
             return self.put(raw, written=written)
 
     def load(self, raws: Iterable[Raw], *, written: int) -> None:
+        """Store many at once."""
         for raw in raws:
             self.put(raw, written=written)
 
     def get(self, incident_id: int) -> Version | None:
+        """The current version, or None."""
         return self._current.get(incident_id)
 
     def ids(self) -> list[int]:
+        """Every number, ascending."""
         with self._lock:
             return sorted(self._current)
 
     def next_id(self) -> int:
+        """A number higher than all so far."""
         with self._lock:
             return max(self._current, default=0) + 1
 

@@ -106,6 +106,7 @@ class Tenant:
 
     @property
     def slug(self) -> str:
+        """The first word of its domain."""
         return self.domain.removesuffix(".example")
 
     @cached_property
@@ -119,6 +120,7 @@ class Tenant:
 
     @property
     def estate(self) -> Estate:
+        """Its people and devices."""
         return self._contents[0]
 
     @property
@@ -149,6 +151,7 @@ class Tenant:
 
 
 def slug_of(name: str) -> str:
+    """`Adventure Works` → `adventureworks`."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 

@@ -27,6 +27,7 @@ def dated(edit: Edit, now: int) -> Edit:
 
 
 def setting(fields: Raw) -> Edit:
+    """Set exactly these fields."""
     return lambda raw: raw.update(fields)
 
 
@@ -80,6 +81,7 @@ def what_moves(book: Casebook, source: int) -> tuple[list[Any], list[str]]:
 
 
 def become_shell(target: int) -> Edit:
+    """Become what remains after a merge into `target`."""
     return lambda raw: make_shell(raw, into=target)
 
 

@@ -24,15 +24,19 @@ _RISK = ("None", "Informational", "Low", "Medium", "High")
 
 
 def guid(rng: random.Random) -> str:
+    """A random GUID, as text."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 def hexes(rng: random.Random, digits: int) -> str:
+    """So many random hex digits."""
     return f"{rng.getrandbits(digits * 4):0{digits}x}"
 
 
 @dataclass(frozen=True)
 class Person:
+    """One user account."""
+
     account: str
     domain: str
     sid: str
@@ -54,6 +58,8 @@ class Device:
 
 @dataclass(frozen=True)
 class Estate:
+    """Everybody and everything of one tenant."""
+
     domain: str
     people: tuple[Person, ...]
     devices: tuple[Device, ...]

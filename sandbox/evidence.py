@@ -77,6 +77,7 @@ class Scene:
             entity["remediationStatusDetails"] = "Entity was remediated automatically"
 
     def process(self, name: str, parent: str | None, at: int) -> Entity:
+        """A process entity of the program `name`, started about `at` (ticks) by `parent`."""
         folder, command = PROGRAMS[name]
         pid, born = self._started(name, at)
         entity = self._image(name, folder) | {

@@ -55,6 +55,7 @@ class Fault:
     fired: int = 0
 
     def strikes(self, tenant_id: str | None, operation: str) -> bool:
+        """Whether it strikes this call; counts itself as used if so."""
         if operation not in self.on or (self.tenant_id not in (None, tenant_id)) or self.remaining == 0:
             return False
         if self.rng.random() >= self.probability:
@@ -65,9 +66,11 @@ class Fault:
         return True
 
     def number_option(self, name: str, default: float) -> float:
+        """An option of its kind as a number."""
         return float(self.options.get(name, default))
 
     def described(self) -> dict[str, Any]:
+        """The fault as JSON."""
         shown = {"kind": self.kind, "on": list(self.on), "probability": self.probability, "remaining": self.remaining}
         return {
             "number": self.number,

@@ -14,11 +14,14 @@ from cryptography.x509.oid import NameOID
 
 
 def base64url(data: bytes) -> str:
+    """Base64url without padding, as JWTs write it."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True)
 class SigningKey:
+    """One RSA key pair and the names under which it is published."""
+
     private: rsa.RSAPrivateKey
 
     @cached_property
@@ -32,10 +35,12 @@ class SigningKey:
 
     @cached_property
     def kid(self) -> str:
+        """Its name in token headers and key sets."""
         # The thumbprint form Entra uses for kid and x5t; SHA-1 names the key here and protects nothing.
         return base64url(hashlib.sha1(self.certificate, usedforsecurity=False).digest())
 
     def jwk(self) -> dict[str, object]:
+        """The public half as a JSON Web Key."""
         numbers = self.private.public_key().public_numbers()
         modulus = numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")
         shape: dict[str, object] = {"kty": "RSA", "use": "sig", "kid": self.kid, "x5t": self.kid}
@@ -51,6 +56,7 @@ class Keys:
 
     @property
     def current(self) -> SigningKey:
+        """The key that signs."""
         return self._keys[-1]
 
     def rotate(self) -> None:
@@ -58,14 +64,17 @@ class Keys:
         self._keys.append(new_key())
 
     def named(self, kid: str) -> SigningKey | None:
+        """The key of that name, or None."""
         return next((key for key in self._keys if key.kid == kid), None)
 
     def jwks(self, issuer: str | None = None) -> dict[str, list[dict[str, object]]]:
+        """The key set, each key with `issuer` where one is given."""
         extra: dict[str, object] = {"issuer": issuer} if issuer else {}
         return {"keys": [key.jwk() | extra for key in self._keys]}
 
 
 def new_key() -> SigningKey:
+    """A fresh RSA key of 2,048 bits."""
     return SigningKey(rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 

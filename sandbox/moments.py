@@ -50,12 +50,15 @@ class Clock:
         self._ahead = 0
 
     def ticks(self) -> int:
+        """The world's time in ticks of 100 ns since 1970."""
         return time.time_ns() // 100 + self._ahead
 
     def seconds(self) -> float:
+        """The world's time in seconds since 1970."""
         return self.ticks() / SECOND
 
     def now(self) -> datetime:
+        """The world's time, aware, in whole seconds."""
         return datetime.fromtimestamp(self.ticks() // SECOND, UTC)
 
     def advance(self, *, seconds: float) -> None:

@@ -29,6 +29,8 @@ class ODataError(ValueError):
 
 @dataclass(frozen=True)
 class Query:
+    """What a list call asks for."""
+
     conditions: tuple[Condition, ...] = ()
     top: int = PAGE_LIMIT
     skip: int = 0

@@ -23,6 +23,7 @@ class Exceeded:
 
     @property
     def message(self) -> str:
+        """What the recorded 429 says."""
         return (
             f"API calls quota exceeded! Maximum allowed {self.allowed} per {self.span} for the key "
             f"Destination+TenantID+AppID. You can send requests again in {self.seconds} seconds."
@@ -56,4 +57,5 @@ class Quotas:
         return None
 
     def clear(self) -> None:
+        """Forget every call so far."""
         self._calls.clear()

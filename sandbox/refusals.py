@@ -42,6 +42,7 @@ class Refused(Exception):
 
     @property
     def status(self) -> int:
+        """The HTTP status that goes with the code."""
         return CODES[self.code][0]
 
 
@@ -61,6 +62,7 @@ def body_of(clock: Clock, error: str, code: int, message: str) -> dict[str, Any]
 
 
 def answer(clock: Clock, refusal: Refused) -> JSONResponse:
+    """The refusal as an HTTP answer."""
     error = refusal.error or CODES[refusal.code][1]
     headers = {"Cache-Control": "max-age=86400" if refusal.code in (90002, 900021) else "no-store"}
     body = body_of(clock, error, refusal.code, refusal.message)

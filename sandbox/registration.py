@@ -23,6 +23,8 @@ LOOPBACK_CALLBACKS = (
 
 @dataclass
 class Secret:
+    """One client secret; an expired one is told from a wrong one."""
+
     value: str
     expired: bool = False
 
@@ -55,12 +57,15 @@ class Registration:
     )
 
     def asks(self, resource: Resource) -> tuple[str, ...]:
+        """The roles of an API that the registration lists."""
         return self.asked.get(resource.key, ())
 
     def allows_redirect(self, uri: str) -> bool:
+        """Whether a redirect URI is registered, to the letter; only loopback's port is free."""
         return any(re.fullmatch(pattern, uri) for pattern in self.redirect_uris)
 
     def secret_named(self, value: str) -> Secret | None:
+        """The secret of that value, or None; compared in constant time."""
         return next(
             (known for known in self.secrets if hmac.compare_digest(known.value.encode(), value.encode())), None
         )
@@ -83,6 +88,7 @@ class Registration:
         return thumbprint
 
     def forget_certificate(self, thumbprint: str) -> None:
+        """Trust a certificate no longer."""
         self.certificates.pop(thumbprint, None)
 
     def certificate_named(self, header: dict[str, object]) -> x509.Certificate | None:

@@ -125,8 +125,14 @@ class CallLog:
         """One call."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        began, status = time.perf_counter(), 0
+        began, status, is_noted = time.perf_counter(), 0, scope["path"].startswith("/_sandbox")
         scope.setdefault("state", {})
+
+        def note() -> None:
+            nonlocal is_noted
+            if not is_noted:
+                is_noted = True
+                self._note(scope, status, time.perf_counter() - began)
 
         async def noting(message: Message) -> None:
             nonlocal status
@@ -134,13 +140,15 @@ class CallLog:
                 status = message["status"]
                 stamp = formatdate(self.world.clock.seconds(), usegmt=True).encode()
                 message["headers"] = [*message["headers"], (b"date", stamp)]
+            elif not message.get("more_body"):
+                # Before the last byte leaves: whoever has the answer finds the call in the log.
+                note()
             await send(message)
 
         try:
             await self.app(scope, receive, noting)
         finally:
-            if not scope["path"].startswith("/_sandbox"):
-                self._note(scope, status, time.perf_counter() - began)
+            note()
         return None
 
     def _note(self, scope: Scope, status: int, took: float) -> None:

@@ -36,6 +36,8 @@ class NotAToken(Exception):
 
 @dataclass
 class Tokens:
+    """Issues and reads the tokens of one world."""
+
     keys: Keys
     clock: Clock
     rng: random.Random
@@ -57,6 +59,7 @@ class Tokens:
         return found | {"uti": base64url(secrets.token_bytes(16)), "ver": "1.0"}
 
     def sign(self, claims: dict[str, Any]) -> str:
+        """The claims as a signed JWT."""
         key = self.keys.current
         return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.kid, "x5t": key.kid})
 

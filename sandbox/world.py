@@ -218,6 +218,7 @@ class World:
     # Shortcuts that tests read well with
 
     def register_certificate(self, pem_or_der: str | bytes) -> str:
+        """Trust a certificate for client assertions; returns its x5t#S256. ValueError if it is none."""
         return self.registration.register_certificate(pem_or_der)
 
     def advance(self, *, seconds: float) -> None:
