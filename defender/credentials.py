@@ -27,7 +27,6 @@ from defender.errors import CredentialFault
 # The largest credential file we read, in bytes: ours. A key with a chain of certificates has about ten thousand.
 _LARGEST_FILE: Final = 256 * 1024
 _SMALLEST_KEY_BITS: Final = 2048
-_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -107,19 +106,12 @@ def load_credential(
     if sum(given) != 1:
         raise _fault("setting", "Give exactly one of a secret, a certificate file and a federated token file.")
     if secret:
-        return _secret(secret)
+        return ClientSecret(secret.strip())
     if certificate is not None:
         return _certificate(certificate, private_key or certificate, passphrase, now or datetime.now(UTC))
     assert federated_token is not None  # noqa: S101 - for the type checker; the count above says so.
     _read_assertion(federated_token)
     return Federated.from_file(federated_token)
-
-
-def _secret(text: str) -> ClientSecret:
-    value = text.strip()
-    if _GUID.fullmatch(value):
-        raise _fault("secret-id", "This looks like the ID of a secret. Entra ID wants its value, shown only once.")
-    return ClientSecret(value)
 
 
 def _certificate(path: Path, key_path: Path, passphrase: bytes | None, now: datetime) -> Certificate:

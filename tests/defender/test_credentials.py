@@ -38,6 +38,10 @@ def test_key_and_certificate_may_lie_apart_and_the_key_be_encrypted(tmp_path: Pa
     assert "BEGIN PRIVATE KEY" in credential.private_key_pem
 
 
+def test_a_secret_that_looks_like_the_id_of_one_is_for_entra_id_to_judge() -> None:
+    assert load_credential(secret=" 0f0f0f0f-1111-4222-8333-444444444444\n").kind == "secret"
+
+
 def _pem(tmp_path: Path, text: str) -> dict[str, Any]:
     (tmp_path / "app.pem").write_text(text)
     return {"certificate": tmp_path / "app.pem"}
@@ -52,7 +56,6 @@ def _mixed(tmp_path: Path) -> dict[str, Any]:
     [
         (lambda path: {}, "setting"),
         (lambda path: {"secret": "x", "certificate": path / "a.pem"}, "setting"),
-        (lambda path: {"secret": " 0f0f0f0f-1111-4222-8333-444444444444 "}, "secret-id"),
         (lambda path: {"certificate": path / "none.pem"}, "file-unreadable"),
         (lambda path: {"certificate": path}, "file-unreadable"),
         (lambda path: _pem(path, "hello"), "certificate-unreadable"),
