@@ -4,7 +4,7 @@ Microsoft is called outside any transaction; what came back is then written in o
 staff pinned its id before, and no two customers can hold the same id.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -22,6 +22,7 @@ from tenants.models import ConsentRequest, Tenant, TenantState
 
 EAGER = timedelta(seconds=15)  # how often a consent that was just given is looked at again
 EAGER_FOR = timedelta(minutes=15)  # and for how long: roles usually arrive within minutes
+SOON = timedelta(seconds=30)  # how soon a tenant that is not read is looked at again after a passing fault
 CREDENTIAL_ALARM = "partner-credential"
 
 
@@ -35,6 +36,7 @@ class Verdict:
     reference: str = ""
     token: AccessToken | None = None
     proven: bool = False
+    is_passing: bool = False  # nothing was found out, and asking again may help
 
 
 def prove(*, tenant: Tenant, by: Actor, now: datetime) -> Verdict:
@@ -55,7 +57,7 @@ def prove(*, tenant: Tenant, by: Actor, now: datetime) -> Verdict:
             )
         else:
             _note(tenant, verdict)
-        next_check(tenant, now=now, eager=EAGER if _is_fresh(tenant, now) else None)
+        next_check(tenant, now=now, eager=_eager(tenant, verdict, now))
         if verdict.proven:
             clear_alarm(key=CREDENTIAL_ALARM, now=now)
             clear_alarm(key=wrong_token_alarm(tenant), now=now)
@@ -111,7 +113,8 @@ def judge_error(tenant: Tenant, error: errors.DefenderError, token: AccessToken 
         # Degraded tenants are read, so only one that has been proved and is being read can become degraded.
         state = TenantState.DEGRADED if tenant.is_syncing else TenantState.WAITING
         return because(error, state, token)
-    return because(error, None, token)
+    found = because(error, None, token)
+    return replace(found, is_passing=isinstance(error, errors.Transient | errors.Throttled))
 
 
 def because(error: errors.DefenderError, state: TenantState | None, token: AccessToken | None = None) -> Verdict:
@@ -139,6 +142,13 @@ def _note(tenant: Tenant, verdict: Verdict) -> None:
     Tenant.objects.filter(pk=tenant.pk).exclude(state=TenantState.DISCONNECTED).update(
         state_code=tenant.state_code, state_detail=tenant.state_detail, state_reference=tenant.state_reference
     )
+
+
+def _eager(tenant: Tenant, verdict: Verdict, now: datetime) -> timedelta | None:
+    """A shorter time than usual to the next check, where there is a reason to hope."""
+    if _is_fresh(tenant, now):
+        return EAGER
+    return SOON if verdict.is_passing and not tenant.is_syncing else None
 
 
 def _is_fresh(tenant: Tenant, now: datetime) -> bool:

@@ -206,6 +206,18 @@ def test_an_answer_that_cannot_be_read_changes_no_state(contoso: Tenant, entra: 
     assert sync_of(contoso).next_due_at, "nothing is lost: reading goes on"
 
 
+def test_a_passing_fault_does_not_keep_a_new_tenant_waiting_for_the_usual_time(
+    contoso: Tenant, entra: Microsoft
+) -> None:
+    entra.on_api = lambda asked: answer({}, 429, Retry_After="30")
+    at = now()
+    assert prove(contoso, at=at).check_due_at == at + proof.SOON
+    entra.on_api = lambda asked: None
+    assert prove(contoso, at=at).check_due_at == at + portal.CONSENT_CHECK
+    entra.on_api = lambda asked: answer({}, 500)
+    assert prove(contoso, at=at).check_due_at == at + portal.CONSENT_CHECK, "a connected tenant is read all the time"
+
+
 def test_a_refused_read_degrades_what_was_read_and_never_starts_reading(contoso: Tenant, entra: Microsoft) -> None:
     refused = answer({"error": {"code": "Forbidden", "message": "no"}}, 403)
     entra.on_api = lambda asked: refused
