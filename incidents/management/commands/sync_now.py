@@ -4,7 +4,7 @@ import io
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from tenants.lookup import find_tenant
 from tenants.models import SYNCING, SyncRun, SyncState, Tenant
 
 LOOK_AGAIN = 0.2  # seconds between two looks at a lease that a worker holds
+WIDE = 132  # characters that the whole table needs with names of ordinary length
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,47 @@ class Line:
     seconds: float
     outcome: SyncOutcome | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the summary; ``is_first`` ones are shown on narrow terminals too."""
+
+    heading: str
+    cell: Callable[[Line], object]
+    is_first: bool = False
+    is_number: bool = True
+
+
+def count(field: str) -> Callable[[Line], object]:
+    """A count of the pass, or nothing where this process made none."""
+    return lambda line: getattr(line.outcome, field) if line.outcome else ""
+
+
+def kind(line: Line) -> str:
+    """Which kind of pass it was."""
+    return str(SyncRun.Kind(line.outcome.kind).label) if line.outcome else ""
+
+
+def ended(line: Line) -> str:
+    """How it ended."""
+    if line.outcome:
+        return str(SyncRun.Ended(line.outcome.ended).label)
+    return "Complete" if line.is_complete else "Not read"
+
+
+COLUMNS = (
+    Column("Tenant", lambda line: line.tenant.name, is_first=True, is_number=False),
+    Column("Pass", kind, is_number=False),
+    Column("Ended", ended, is_first=True, is_number=False),
+    Column("Pages", count("pages")),
+    Column("Seen", count("seen"), is_first=True),
+    Column("New", count("new"), is_first=True),
+    Column("Changed", count("changed"), is_first=True),
+    Column("Merged", count("merged")),
+    Column("Quarantined", count("quarantined")),
+    Column("Seconds", lambda line: f"{line.seconds:.1f}", is_first=True),
+)
 
 
 class Command(BaseCommand):
@@ -62,16 +104,17 @@ class Command(BaseCommand):
                 bar.update(task, description=f"Reading {Text(tenant.name).plain}")
                 lines.append(read(tenant, began))
                 bar.advance(task)
-        self.stdout.write(drawn(summary(lines)))
+        self.stdout.write(drawn(lines) + notes(lines))
         if not all(line.is_complete for line in lines):
             sys.exit(1)
 
 
-def drawn(table: Table) -> str:
+def drawn(lines: Sequence[Line]) -> str:
     """The table as text, as wide as the terminal, or wide enough for a log."""
-    console = Console(file=io.StringIO(), width=shutil.get_terminal_size((160, 24)).columns, no_color=True)
+    width = shutil.get_terminal_size((160, 24)).columns
+    console = Console(file=io.StringIO(), width=width, no_color=True)
     with console.capture() as captured:
-        console.print(table)
+        console.print(summary(lines, is_wide=width >= WIDE))
     return captured.get()
 
 
@@ -122,19 +165,23 @@ def connected(tenant: Tenant) -> bool:
         return Tenant.objects.filter(pk=tenant.pk, state__in=SYNCING).exists()
 
 
-def summary(lines: Iterable[Line]) -> Table:
-    """One row per tenant."""
+def summary(lines: Sequence[Line], *, is_wide: bool) -> Table:
+    """One row per tenant; a narrow terminal gets the columns that matter most."""
     table = Table()
-    for heading in ("Tenant", "Pass", "Ended"):
-        table.add_column(heading)
-    for heading in ("Pages", "Seen", "New", "Changed", "Merged", "Quarantined", "Seconds"):
-        table.add_column(heading, justify="right")
-    table.add_column("Note", overflow="fold")
+    for column in (column for column in COLUMNS if is_wide or column.is_first):
+        table.add_column(column.heading, justify="right" if column.is_number else "left")
     for line in lines:
-        done = line.outcome
-        kind = SyncRun.Kind(done.kind).label if done else ""
-        ended = SyncRun.Ended(done.ended).label if done else "Complete" if line.is_complete else "Not read"
-        counts = (done.pages, done.seen, done.new, done.changed, done.merged, done.quarantined) if done else ("",) * 6
-        cells = (line.tenant.name, kind, ended, *counts, f"{line.seconds:.1f}", line.note)
+        cells = (column.cell(line) for column in COLUMNS if is_wide or column.is_first)
         table.add_row(*(Text(str(cell)) for cell in cells))
     return table
+
+
+def notes(lines: Iterable[Line]) -> str:
+    """What there is to say about single tenants, a line each: a cell of the table would break sentences to pieces."""
+    said = []
+    for line in lines:
+        if line.note:
+            said.append(f"{line.tenant.name}: {line.note}\n")
+        if line.outcome and line.outcome.quarantined:
+            said.append(f"{line.tenant.name}: {line.outcome.quarantined} could not be read and lie in quarantine.\n")
+    return "".join(said)
