@@ -96,13 +96,17 @@ COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 WIDE = frozenset({"Command line", "Path", "SHA-256", "URL", "Key", "Subject", "Fields"})
+# One short word or number of Microsoft's own: nothing is gained by breaking it.
+WHOLE = frozenset(
+    {"System", "Health", "Risk", "Antivirus", "Onboarding", "PID", "Parent PID", "Delivery", "Hive", "Type"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
-    """Cells in the order of the table's columns, then what every kind has."""
+    """Cells (text, whether it stays in one piece) in the order of the table's columns, then what every kind has."""
 
-    cells: Sequence[str]
+    cells: Sequence[tuple[str, bool]]
     verdict: str
     remediation: str
     alerts: int
@@ -171,7 +175,9 @@ def _row(evidence: Evidence, alerts: int, columns: dict[str, tuple[str, ...]] | 
     cells = [_first(data, fields) for fields in columns.values()] if columns else [_all_fields(data)]
     if columns and not any(cells):
         cells[0] = evidence.value
-    return EvidenceRow(cells, evidence.verdict, evidence.remediation_status, alerts)
+    headings = columns or ("Fields",)
+    whole = [(text, heading in WHOLE) for heading, text in zip(headings, cells, strict=True)]
+    return EvidenceRow(whole, evidence.verdict, evidence.remediation_status, alerts)
 
 
 def _first(data: dict[str, Any], fields: Sequence[str]) -> str:
