@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
+from django.db.models import ForeignKey
 
 pytestmark = pytest.mark.django_db
 
@@ -179,6 +181,20 @@ def test_every_foreign_key_includes_the_tenant_x8() -> None:
         if table in guarded() - access and "tenant_id" not in columns.split(",")
     }
     assert without == set(FOREIGN_WITHOUT_TENANT)
+
+
+def test_every_relation_of_a_model_is_held_by_the_database_x8() -> None:
+    found = rows(
+        "SELECT c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text FROM pg_constraint c "
+        "JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) WHERE c.contype = 'f'"
+    )
+    relations = {
+        (model._meta.db_table, field.column, field.related_model._meta.db_table)
+        for model in apps.get_models()
+        for field in model._meta.local_fields
+        if isinstance(field, ForeignKey) and model._meta.db_table in guarded()
+    }
+    assert relations - set(found) == set(), "db_constraint=False wants rls.belongs() in a migration"
 
 
 def test_no_role_of_the_portal_may_pass_row_level_security_by() -> None:
