@@ -52,17 +52,19 @@ class Progress:
     seen: int
 
 
-# Another worker's claim is skipped, not waited for. Due tenants are found by the index on next_due_at.
+# Another worker's claim is skipped, not waited for. Due tenants are found by the index on next_due_at. Materialised,
+# because a planner that joins to the limited look-up row by row would run it again for each row and claim more than it.
 _CLAIM = """
-UPDATE tenants_syncstate AS mine
-SET lease_owner = %(owner)s, lease_until = statement_timestamp() + %(length)s, lease_epoch = mine.lease_epoch + 1,
-    next_due_at = statement_timestamp()
-FROM (
+WITH due AS MATERIALIZED (
     SELECT s.id FROM tenants_syncstate s JOIN tenants_tenant t ON t.id = s.tenant_id
     WHERE t.state = ANY (%(states)s) AND (s.lease_until IS NULL OR s.lease_until <= statement_timestamp())
         AND {}
     ORDER BY s.next_due_at LIMIT %(limit)s FOR UPDATE OF s SKIP LOCKED
-) AS due
+)
+UPDATE tenants_syncstate AS mine
+SET lease_owner = %(owner)s, lease_until = statement_timestamp() + %(length)s, lease_epoch = mine.lease_epoch + 1,
+    next_due_at = statement_timestamp()
+FROM due
 WHERE mine.id = due.id
 RETURNING mine.tenant_id, mine.lease_epoch, mine.lease_until, mine.next_due_at
 """
