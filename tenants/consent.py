@@ -16,7 +16,7 @@ from django.utils.text import slugify
 from audit.record import WORKER, Actor, Event, record
 from defender.auth import admin_consent_url
 from defender.discovery import parse_tenant, resolve_tenant
-from defender.errors import DefenderError
+from defender.errors import DefenderError, Throttled, Transient
 from defender.permissions import resources_for
 from tenants import links, tokens
 from tenants.connection import move, next_check, reason
@@ -53,6 +53,14 @@ def look_up(tenant_text: str) -> Found:
     typed = parse_tenant(tenant_text)
     identity = resolve_tenant(tenant_text, tokens.cloud(), tokens.transport())
     return Found(identity.tenant_id, typed if isinstance(typed, str) else "")
+
+
+def told(error: DefenderError) -> str:
+    """The error of a look-up for the person who waits for it: nobody but they will try again."""
+    if not isinstance(error, Transient | Throttled):
+        return f"{error.sentence} {error.step}".strip()
+    hint = "Is the sandbox running? make demo starts it." if settings.IS_SANDBOX else "Try again in a moment."
+    return f"{error.sentence} {hint}"
 
 
 def begin(*, customer_name: str, found: Found, by: Actor, now: datetime, form: str = "") -> Invitation:

@@ -36,7 +36,7 @@ def connect_tenant(request: HttpRequest) -> HttpResponse:
         except consent.Refused as sentence:
             form.add_error(None, str(sentence))
         except DefenderError as error:
-            form.add_error("tenant", f"{error.sentence} {error.step}".strip())
+            form.add_error("tenant", consent.told(error))
         else:
             return link_made(request, invitation)
     return render(request, "tenants/connect_tenant.html", {"form": form}, status=422 if form.errors else 200)

@@ -163,6 +163,15 @@ def test_a_tenant_that_does_not_exist_is_told_so_aadsts90002(entra: Microsoft) -
     assert refusal.value.sentence
 
 
+@pytest.mark.parametrize(("is_sandbox", "hint"), [(False, "Try again in a moment."), (True, "Is the sandbox running?")])
+def test_who_waits_for_a_look_up_is_told_to_try_again_themselves(settings: Any, is_sandbox: bool, hint: str) -> None:
+    settings.IS_SANDBOX = is_sandbox
+    passing = Transient("The connection to Microsoft failed.", step="Nothing to do.", code="connection")
+    assert consent.told(passing).startswith(f"The connection to Microsoft failed. {hint}")
+    unknown = TenantUnknown("There is no such tenant.", step="Check the id.", code="AADSTS90002")
+    assert consent.told(unknown) == "There is no such tenant. Check the id."
+
+
 @pytest.mark.parametrize("broken", [answer(b"<html>", 200, Content_Type="text/html"), answer(b'{"issuer": "ht')])
 def test_a_discovery_that_cannot_be_read_is_worth_another_try(entra: Microsoft, broken: Any) -> None:
     entra.on_discovery = lambda asked: broken

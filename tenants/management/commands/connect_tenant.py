@@ -39,7 +39,7 @@ class Command(BaseCommand):
         except consent.Refused as sentence:
             raise CommandError(str(sentence)) from sentence
         except DefenderError as error:
-            raise CommandError(f"{error.sentence} {error.step}".strip()) from error
+            raise CommandError(consent.told(error)) from error
         tenant = invitation.tenant
         self.stderr.write(f"{tenant.name}: tenant {tenant.entra_id}, {tenant.get_state_display().lower()}.")
         self.stderr.write(
