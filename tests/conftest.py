@@ -15,7 +15,10 @@ import structlog
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
+
+from tests.browser_process import chromium
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +113,9 @@ def audit_fails() -> Callable[[], AbstractContextManager[None]]:
             yield
 
     return fails
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The installed Chromium. Closed with the module: while Playwright is open, Django takes the thread for async."""
+    yield from chromium()

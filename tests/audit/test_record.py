@@ -11,6 +11,8 @@ from audit.models import AuditEvent, Outcome
 from audit.record import WORKER, Actor, Event, record
 from tests.conftest import database_role
 
+pytestmark = pytest.mark.short
+
 ROLES = ["web", "worker", "owner"]
 CHANGES = [
     "UPDATE audit_auditevent SET actor = 'nobody'",

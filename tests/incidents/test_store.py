@@ -12,7 +12,7 @@ from tenants.models import Tenant
 from tests.defender.payloads import documented_alert, documented_entity
 from tests.incidents.arranged import NOW, connected_tenant, incident, moment, newest_first, sent, store
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.short]
 
 TABLES = (
     "incident",

@@ -34,7 +34,7 @@ from tests.incidents.synced import (
     the,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.short]
 Ended, Kind = SyncRun.Ended, SyncRun.Kind
 
 

@@ -15,6 +15,8 @@ from tests.cast import Cast
 from tests.conftest import database_role
 from tests.isolation.rows import content, tenant_owned
 
+pytestmark = pytest.mark.short
+
 OWNED = [pytest.param(model, id=model._meta.label) for model in tenant_owned()]
 CONTENT = [pytest.param(model, id=model._meta.label) for model in content()]
 READS: dict[str, Callable[[Any], Any]] = {

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import ForeignKey
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.short]
 
 # A tenant's connection: staff and workers see every tenant's, members their own.
 CONNECTION = {

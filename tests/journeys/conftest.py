@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from demo.stack import Stack
-from tests.browser_process import chromium
 from tests.journeys.portal_under_test import Sandbox, running_portal
 
 
@@ -21,12 +20,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def sandbox(stack: Stack) -> Sandbox:
     """The cloud that the portal talks to."""
     return Sandbox(stack.sandbox_url)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The installed Chromium."""
-    yield from chromium()
 
 
 @pytest.fixture

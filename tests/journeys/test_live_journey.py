@@ -47,6 +47,7 @@ def test_a_new_incident_appears_on_an_open_queue_within_one_poll_cycle_without_a
     assert page.evaluate("window.neverReloaded") is True
 
 
+@pytest.mark.short
 def test_after_a_quiet_cycle_the_export_equals_the_truth_of_every_sound_tenant(stack: Stack, sandbox: Sandbox) -> None:
     tenants = sound(sandbox)
     assert len(tenants) >= 10

@@ -7,18 +7,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from sandbox.world import World
-from tests.browser_process import chromium
 from tests.sandbox.cloud import Cloud, cloud_of
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = '<img src=x onerror="document.title=1"> "\'&amp; \u202e \ud800'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The installed Chromium."""
-    yield from chromium()
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from tests.conftest import as_worker
 from tests.databases import in_threads
 from tests.incidents.arranged import connected_tenant
 
+pytestmark = pytest.mark.short
+
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

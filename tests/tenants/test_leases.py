@@ -16,6 +16,8 @@ from tests.conftest import as_worker
 from tests.databases import in_threads
 from tests.incidents.arranged import connected_tenant
 
+pytestmark = pytest.mark.short
+
 HOUR = timedelta(hours=1)
 
 

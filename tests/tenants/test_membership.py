@@ -18,6 +18,8 @@ from tests.conftest import database_role
 from tests.databases import in_threads
 from tests.tenants.arranged import now
 
+pytestmark = pytest.mark.short
+
 
 def roles_of(user: User) -> set[tuple[str, str]]:
     """(tenant, role) pairs of a person."""

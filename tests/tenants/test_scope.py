@@ -16,6 +16,8 @@ from tenants.models import ConsentRequest, Customer, SyncState, Tenant, TenantSt
 from tests.cast import Cast, make_cast, make_incident, make_person, make_tenant
 from tests.tenants.arranged import make_link, request_of
 
+pytestmark = pytest.mark.short
+
 SETTINGS = ("app.user_id", "app.tenant_id", "app.link_key")
 
 
