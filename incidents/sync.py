@@ -3,7 +3,7 @@
 The contract. A pass reads incidents newest first from the watermark less an overlap to the last page; each page is
 stored in a transaction of its own that begins with the lease's fence. The watermark moves only in the transaction that
 ends a complete pass, to the newest time seen with every digit Microsoft sent, never by our clock. A pass that is
-broken off goes on at the page it had reached: while it waits, incidents can only move towards the front or further
+broken off goes on behind the page it had reached: while it waits, incidents can only move towards the front or further
 back, never past the place where it stopped, and what moved to the front is newer than this pass's watermark.
 
 ``sync_tenant`` raises nothing of Microsoft's: every ending is an outcome that is written down by ``incidents.ending``.
@@ -22,7 +22,7 @@ from incidents import ending, reconcile
 from incidents.ending import SyncOutcome
 from incidents.entries import newest_until
 from incidents.passes import MARGIN, Pass, begin, state_of, written
-from incidents.store import PageResult, store_page
+from incidents.store import store_page
 from tenants import leases
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.leases import Fenced, Lease, Progress
@@ -37,6 +37,8 @@ SKEW: Final = timedelta(minutes=2)
 SKEW_ALARM: Final = "clock-skew"
 # … and an incident dated further ahead than this of Microsoft's own clock does not move the watermark.
 AHEAD: Final = timedelta(minutes=10)
+# Rows of a page that whoever goes on reads again, in case some in front of them have vanished meanwhile.
+SHARED: Final = 10
 # Longest time text that is kept as it is; longer ones (more than seven digits, an offset) are written anew, cut.
 LONGEST_TIME: Final = 40
 
@@ -82,21 +84,22 @@ def _read(work: Pass, client: DefenderClient, now: datetime) -> bool:
     """Read and store to the last page. False if the time for one pass ran out before."""
     for page in client.incident_pages(since=work.since, top=work.page_size, skip=work.skip):
         _store(work, page, now)
-        # Whoever goes on begins with the last page that was read, so only a second page means that it gets further.
+        # A pass that begins late still gets two pages further, since it reads some rows again.
         if page.next_skip is not None and work.pages > 1 and work.is_late:
             return False
     return True
 
 
 def _store(work: Pass, page: IncidentPage, now: datetime) -> None:
-    """One page in, its progress kept in the same transaction; whoever goes on reads this page again first."""
+    """One page in, its progress kept in the same transaction; whoever goes on begins with its last rows."""
     work.server_time = page.server_time or work.server_time
     _watch_clocks(page, work.kind, now)
     work.pages += 1
+    work.newest = later(work.newest, _believable(page, work.server_time))
     progress = Progress(
         kind=work.kind,
         since=work.since,
-        skip=page.skip,
+        skip=_resume_at(page),
         newest=work.newest,
         began_at=work.began_at,
         pages=work.pages_before + work.pages,
@@ -106,16 +109,20 @@ def _store(work: Pass, page: IncidentPage, now: datetime) -> None:
         tenant=work.tenant, items=page.items, now=now, fence=lambda: leases.fence(work.lease, progress=progress)
     )
     work.count(result)
-    work.newest = later(work.newest, _believable(result, page, work.server_time))
     if not result.newest_first and not work.notes:
         work.notes.append("Microsoft sent a page that was not ordered newest first.")
 
 
-def _believable(result: PageResult, page: IncidentPage, server_time: datetime | None) -> str:
+def _resume_at(page: IncidentPage) -> int:
+    """Where whoever goes on begins: beyond this page but for its last rows, so that one page at a time gets further."""
+    if page.next_skip is None:
+        return page.skip
+    return max(page.skip, page.next_skip - min(SHARED, len(page.items) // 2))
+
+
+def _believable(page: IncidentPage, server_time: datetime | None) -> str:
     """The newest time of the page, incidents dated ahead of Microsoft's own clock left aside."""
-    latest = (server_time or timezone.now() + MARGIN) + AHEAD
-    newest = parse_time(result.newest_text)
-    text = result.newest_text if newest is None or newest <= latest else newest_until(page.items, latest)
+    text = newest_until(page.items, (server_time or timezone.now() + MARGIN) + AHEAD)
     moment = parse_time(text)
     return written(moment) if moment and len(text) > LONGEST_TIME else text
 

@@ -1,5 +1,6 @@
 """One pass over one tenant, against the sandbox's truth: nothing lost, nothing twice, the watermark honest."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -153,12 +154,12 @@ def test_f08_f09_an_error_between_pages_moves_no_watermark_and_the_pass_goes_on_
     assert (outcome.ended, outcome.pages, outcome.new) == (Ended.TRANSIENT, 2, 200)
     state = state_of(contoso)
     assert (state.watermark, state.watermark_text, state.last_ok_at) == (None, "", None)
-    assert (state.failures, state.pass_kind, state.pass_skip) == (1, Kind.BACKFILL, 100)
+    assert (state.failures, state.pass_kind, state.pass_skip) == (1, Kind.BACKFILL, 190)
     assert state.last_error.startswith("Microsoft's service had a fault of its own")
     last = world.calls.last
     outcome = sync(contoso)
     assert (outcome.ended, outcome.kind) == (Ended.COMPLETE, Kind.BACKFILL)
-    assert [asked["$skip"] for asked in lists(world, last)] == ["100", "200"]
+    assert [asked["$skip"] for asked in lists(world, last)] == ["190"]
     assert state_of(contoso).watermark_text == theirs.book.newest_first()[0].raw["lastUpdateTime"]
     assert (state_of(contoso).failures, state_of(contoso).last_error) == (0, "")
     assert_nothing_lost(contoso, theirs)
@@ -216,12 +217,27 @@ def test_a_long_pass_is_handed_back_and_goes_on_where_it_was(settings: Any) -> N
         theirs = world.tenant("Contoso")
         contoso = ours(theirs)
         outcomes = sync_until_complete(contoso, at_most=9)
-        assert [outcome.ended for outcome in outcomes] == [*[Ended.STOPPED] * 3, Ended.COMPLETE]
-        assert [asked["$skip"] for asked in lists(world)] == ["0", "100", "100", "200", "200", "300", "300", "400"]
+        assert [outcome.ended for outcome in outcomes] == [*[Ended.STOPPED] * 2, Ended.COMPLETE]
+        assert [asked["$skip"] for asked in lists(world)] == ["0", "100", "190", "290", "380"]
         assert_nothing_lost(contoso, theirs)
     (complete, stopped) = runs_of(contoso)
-    assert (complete.ended, stopped.ended, stopped.pages) == (Ended.COMPLETE, Ended.STOPPED, 6), "one row for all stops"
-    assert state_of(contoso).progress_pages == 8
+    assert (complete.ended, stopped.ended, stopped.pages) == (Ended.COMPLETE, Ended.STOPPED, 4), "one row for all stops"
+    assert state_of(contoso).progress_pages == 5
+
+
+@pytest.mark.parametrize("refusal", [429, 500])
+def test_a_service_that_answers_every_second_call_only_is_read_to_the_end(
+    contoso: Tenant, world: World, theirs: TheirTenant, refusal: int
+) -> None:
+    answers = itertools.cycle([200, refusal])
+    world_list = break_list_calls(world, theirs, lambda: next(answers))
+    for _ in range(12):
+        forget_waits(contoso)
+        if sync(contoso).is_complete:
+            break
+    assert_nothing_lost(contoso, theirs)
+    assert state_of(contoso).watermark_text == theirs.book.newest_first()[0].raw["lastUpdateTime"]
+    world_list()
 
 
 def test_sync_f9_a_service_that_repeats_itself_ends_the_pass_with_an_alarm(
