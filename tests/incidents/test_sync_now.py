@@ -51,7 +51,10 @@ def test_one_pass_over_every_connected_tenant_whether_or_not_it_is_due(world: Wo
 
 
 @pytest.mark.django_db
-def test_the_exit_status_is_one_if_a_single_pass_did_not_complete(world: World) -> None:
+def test_the_exit_status_is_one_if_a_single_pass_did_not_complete(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("incidents.management.commands.sync_now.TRIES", 1)
     contoso, fabrikam = ours(world.tenant("Contoso")), ours(world.tenant("Fabrikam"))
     world.faults.add(str(fabrikam.entra_id), {"kind": "status", "status": 503})
     status, printed = sync_now()
@@ -59,6 +62,25 @@ def test_the_exit_status_is_one_if_a_single_pass_did_not_complete(world: World) 
     assert "Will be tried again" in printed and "fault of its own" in " ".join(printed.split())
     assert_nothing_lost(contoso, world.tenant("Contoso"))
     assert sync_now("--tenant", "contoso")[0] == 0
+
+
+@pytest.mark.django_db
+def test_a_short_wait_that_microsoft_asks_for_is_kept_and_the_pass_completes(world: World) -> None:
+    contoso = ours(world.tenant("Contoso"))
+    world.faults.add(str(contoso.entra_id), {"kind": "throttle", "seconds": 1, "count": 2, "on": ["list"]})
+    status, printed = sync_now()
+    assert status == 0, printed
+    assert_nothing_lost(contoso, world.tenant("Contoso"))
+    (line,) = [line for line in printed.splitlines() if "Contoso" in line]
+    assert [cell.strip() for cell in line.split("│")[3:7]] == ["Complete", "1", "30", "30"]
+
+
+@pytest.mark.django_db
+def test_a_long_wait_is_left_to_the_workers(world: World) -> None:
+    contoso = ours(world.tenant("Contoso"))
+    world.faults.add(str(contoso.entra_id), {"kind": "throttle", "seconds": 600, "on": ["list"]})
+    status, printed = sync_now()
+    assert status == 1 and "Waiting for Microsoft" in " ".join(printed.split())
 
 
 @pytest.mark.django_db

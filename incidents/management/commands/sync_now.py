@@ -1,11 +1,12 @@
 """``manage.py sync_now [--tenant ID]``: one pass over every connected tenant, or one of them, without a broker."""
 
 import io
+import logging
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,10 @@ from tenants.lookup import find_tenant
 from tenants.models import SYNCING, SyncRun, SyncState, Tenant
 
 LOOK_AGAIN = 0.2  # seconds between two looks at a lease that a worker holds
+# Endings that a short wait may be enough for.
+PASSING = frozenset({SyncRun.Ended.THROTTLED, SyncRun.Ended.TRANSIENT})
+TRIES = 3  # how often in a row a passing fault may break a pass off before any page was read
+WAIT_LIMIT = 75.0  # seconds that one wait may take: Microsoft's and our own minute is over by then
 WIDE = 132  # characters that the whole table needs with names of ordinary length
 
 
@@ -98,6 +103,8 @@ class Command(BaseCommand):
             return
         lines = []
         errors = Console(stderr=True)
+        if errors.is_terminal:  # the summary says the same; log lines would cut the progress bar to pieces
+            logging.getLogger("portal.sync").setLevel(logging.ERROR)
         with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
             task = bar.add_task("Reading incidents", total=len(tenants))
             for tenant in tenants:
@@ -134,14 +141,23 @@ def wanted(typed: str | None) -> list[Tenant]:
 
 
 def read(tenant: Tenant, began: datetime) -> Line:
-    """One pass; while a worker holds the tenant, wait for it. A worker's pass counts if it began after the command."""
-    started = time.monotonic()
-    patience = started + (settings.SYNC_PASS_LIMIT + settings.SYNC_LEASE).total_seconds()
+    """One whole pass. Waits while a worker holds the tenant, and where Microsoft asks for patience or a fault passes.
+
+    A worker's pass counts if it began after the command. Parts of a pass that was broken off are added up.
+    """
+    started, parts, in_vain = time.monotonic(), list[SyncOutcome](), 0
+    length = (settings.SYNC_PASS_LIMIT + settings.SYNC_LEASE).total_seconds()
+    patience = started + length
     while time.monotonic() < patience:
         if lease := leases.claim(tenant, owner=leases.owner()):
-            outcome = sync_claimed(lease, background=False)
-            if outcome.ended not in {SyncRun.Ended.STOPPED, SyncRun.Ended.FENCED}:
-                return Line(tenant, outcome.is_complete, time.monotonic() - started, outcome, outcome.detail)
+            parts.append(sync_claimed(lease, background=False))
+            in_vain = 0 if parts[-1].pages else in_vain + 1
+            if parts[-1].pages:  # a pass that gets on may take as long as it needs
+                patience = time.monotonic() + length
+            if parts[-1].ended in PASSING and in_vain < TRIES and wait_until_due(tenant, patience):
+                continue
+            if parts[-1].ended not in {SyncRun.Ended.STOPPED, SyncRun.Ended.FENCED}:
+                return Line(tenant, parts[-1].is_complete, time.monotonic() - started, joined(parts), parts[-1].detail)
             continue
         if read_since(tenant, began):
             return Line(tenant, True, time.monotonic() - started, note="A worker has just read it.")
@@ -149,6 +165,23 @@ def read(tenant: Tenant, began: datetime) -> Line:
             return Line(tenant, False, time.monotonic() - started, note="It is no longer connected.")
         time.sleep(LOOK_AGAIN)
     return Line(tenant, False, time.monotonic() - started, note="A worker held it all the time.")
+
+
+def wait_until_due(tenant: Tenant, patience: float) -> bool:
+    """Wait for the time that was set for the next try; False at once where that is too far away."""
+    with scope.operations():
+        due = SyncState.objects.filter(tenant=tenant).values_list("next_due_at", flat=True).first()
+    seconds = max((due - timezone.now()).total_seconds(), 0.0) if due else WAIT_LIMIT + 1
+    if seconds > min(WAIT_LIMIT, patience - time.monotonic()):
+        return False
+    time.sleep(seconds)
+    return True
+
+
+def joined(parts: Sequence[SyncOutcome]) -> SyncOutcome:
+    """One outcome of several parts: the last one's ending, everybody's counts."""
+    counts = ("pages", "seen", "new", "changed", "merged", "quarantined")
+    return replace(parts[-1], **{name: sum(getattr(part, name) for part in parts) for name in counts})
 
 
 def read_since(tenant: Tenant, began: datetime) -> bool:

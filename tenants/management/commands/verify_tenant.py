@@ -37,7 +37,10 @@ class Command(BaseCommand):
         with scope.operations():
             tenant = Tenant.objects.get(pk=tenant.pk)
         words = words_for(tenant)
-        self.stdout.write(f"{tenant.name} ({tenant.entra_id}): {tenant.get_state_display()}. {words.sentence}")
+        state = tenant.get_state_display()
+        if tenant.state == TenantState.CONNECTED and not verdict.proven:
+            state = "Not proved now, so it stays as it was (connected)"
+        self.stdout.write(f"{tenant.name} ({tenant.entra_id}): {state}. {words.sentence}")
         if verdict.token and verdict.token.facts.readable:
             self.stdout.write(f"Roles in the token: {', '.join(verdict.token.facts.roles) or 'none'}")
         if verdict.reference:
