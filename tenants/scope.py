@@ -132,8 +132,6 @@ class ContentManager(models.Manager[M]):
 class ConnectionManager(ContentManager[M]):
     """Manager of a tenant's connection: as for content, and staff and operations see every tenant's."""
 
-    link_path = ""
-
     def get_queryset(self) -> models.QuerySet[M]:
         """Narrowed to the open scope; raises NoScope outside one."""
         scope = current()

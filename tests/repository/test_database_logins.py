@@ -14,6 +14,9 @@ from psycopg import sql
 from tests.repository.production import environment, run
 from tests.repository.tree import ROOT
 
+# Also on given servers: an embedded server's login is no superuser, so the backup is proved only there.
+pytestmark = pytest.mark.short
+
 ROLE = re.compile(r"^CREATE ROLE (portal_\w+) NOLOGIN;\n", re.MULTILINE)
 LOGIN = re.compile(r"\bportal_(web_login|worker_login|owner_login|backup)\b")
 PROCESSES = ("web", "worker", "owner")
