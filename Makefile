@@ -3,7 +3,7 @@
 
 PYTHON := .venv/bin/python
 CODE := $(wildcard portal defender audit accounts tenants incidents sandbox embedded demo tests)
-COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-short lint format types migrations-check lock browser stop clean bootstrap-dev

@@ -7,7 +7,7 @@ import pytest
 from tests.repository.tree import ROOT
 
 LOCKS = ("requirements.txt", "requirements-local.txt", "requirements-dev.txt")
-PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,._-]+\])?==([^\s;\\]+)( ; [^\\]+)? \\$")
+PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[a-z0-9, ._-]+\])?==([^\s;\\]+)( ; [^\\]+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
 
@@ -30,6 +30,17 @@ def entries(lock: str) -> dict[str, list[str]]:
 def test_every_package_is_pinned_and_hashed(lock: str) -> None:
     assert entries(lock)
     assert [package for package, hashes in entries(lock).items() if not hashes] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_extras_are_pinned_with_their_package(lock: str) -> None:
+    """Without them pip takes a package's wish for an extra as one without a pin as soon as a newer release is out."""
+    pinned = {pin[1]: pin[2] or "" for line in (ROOT / lock).read_text().splitlines() if (pin := PIN.match(line))}
+    asked = re.findall(r"^([a-z0-9._-]+)\[([a-z, ]+)\]", (ROOT / lock.replace(".txt", ".in")).read_text(), re.MULTILINE)
+    for package, extras in asked:
+        assert set(extras.split(",")) <= set(pinned[package].strip("[]").replace(" ", "").split(","))
+    if "pytest-cov" in pinned:
+        assert pinned["coverage"] == "[toml]"
 
 
 @pytest.mark.parametrize("lock", LOCKS)
