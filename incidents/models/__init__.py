@@ -2,9 +2,10 @@
 
 from incidents.models.content import Alert, Comment, Evidence, IncidentTag, IncidentTechnique
 from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
-from incidents.models.keeping import Quarantine, Rollup
+from incidents.models.keeping import Absence, Quarantine, Rollup
 
 __all__ = [
+    "Absence",
     "Alert",
     "Comment",
     "Evidence",

@@ -1,4 +1,4 @@
-"""Book-keeping of the store: counts kept on write, and what could not be read."""
+"""Book-keeping of the store: counts kept on write, what could not be read, and which numbers do not exist."""
 
 from typing import ClassVar, Self
 
@@ -56,3 +56,20 @@ class Quarantine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number or 'unreadable'}: {self.reason}"
+
+
+class Absence(models.Model):
+    """A number between two incidents that Microsoft was asked for and does not have, so that it is asked only once."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
+    number = models.BigIntegerField()
+    looked_at = models.DateTimeField()
+
+    objects: ClassVar[ContentManager[Self]] = ContentManager()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "number"], name="a_number_is_absent_once")]
+
+    def __str__(self) -> str:
+        return f"no incident {self.number}"

@@ -2,14 +2,17 @@
 
 from tenants.models.access import Grant, Membership, TenantGroup, TenantGroupMember
 from tenants.models.alarm import Alarm
+from tenants.models.breaker import Breaker
 from tenants.models.consent import ConsentForm, ConsentRequest, TokenFacts
 from tenants.models.customer import SYNCING, Customer, Tenant, TenantState
-from tenants.models.sync import Budget, SyncRun, SyncState
+from tenants.models.sync import Budget, CompletenessCheck, SyncRun, SyncState
 
 __all__ = [
     "SYNCING",
     "Alarm",
+    "Breaker",
     "Budget",
+    "CompletenessCheck",
     "ConsentForm",
     "ConsentRequest",
     "Customer",

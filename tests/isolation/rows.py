@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from django.apps import apps
 from django.db.models import Model
 
-from incidents.models import Comment, IncidentRaw, IncidentTag, IncidentTechnique, Quarantine
+from incidents.models import Absence, Comment, IncidentRaw, IncidentTag, IncidentTechnique, Quarantine
 from tenants import links, scope
 from tenants.models import (
     Budget,
+    CompletenessCheck,
     ConsentRequest,
     Customer,
     Grant,
@@ -62,6 +63,7 @@ def _content(tenant: Tenant, number: int) -> None:
         IncidentTag.objects.create(**of_incident, tag=word)
         IncidentTechnique.objects.create(**of_incident, technique="T1078")
         Comment.objects.create(**of_incident, position=0, text=word)
+        Absence.objects.create(tenant=tenant, number=900 + number, looked_at=datetime.now(UTC))
         Quarantine.objects.create(
             tenant=tenant, content_hash=b"1" * 16, reason="too-large", sentence=word, body=word.encode(), size=1,
             parser_version=1, seen_at=datetime.now(UTC),
@@ -77,5 +79,6 @@ def _connection(tenant: Tenant, group: TenantGroup) -> None:
         )  # fmt: skip
         TokenFacts.objects.create(tenant=tenant, resource="xdr", readable=True, issuer=canary(tenant), obtained_at=at)
         SyncRun.objects.create(tenant=tenant, kind=SyncRun.Kind.POLL, started_at=at, detail=canary(tenant))
+        CompletenessCheck.objects.create(tenant=tenant, checked_at=at, days=30, held=2)
         Budget.objects.create(tenant=tenant, verb="list", minute_started_at=at, hour_started_at=at)
         TenantGroupMember.objects.create(group=group, tenant=tenant)

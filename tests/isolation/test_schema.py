@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.short]
 # A tenant's connection: staff and workers see every tenant's, members their own.
 CONNECTION = {
     "tenants_budget",
+    "tenants_completenesscheck",
     "tenants_consentrequest",
     "tenants_syncrun",
     "tenants_syncstate",
@@ -36,6 +37,7 @@ SHARED = {
     "django_migrations": "Django's own: names of migrations",
     "django_session": "signed-in browsers; the key is a secret of its browser",
     "tenants_alarm": "what the MSSP itself must mend; shown to staff",
+    "tenants_breaker": "the state of the MSSP's own credential; shown to staff",
     "tenants_tenantgroup": "names of groups the MSSP made; which tenants are in one is guarded",
 }
 # A duplicate in one of these tells that a value exists in a tenant one may not see.
