@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from tenants import leases, scope
+from tenants import budget, leases, scope
 from tenants.leases import Fenced, Lease, Progress
-from tenants.models import SyncState, Tenant, TenantState
+from tenants.models import Budget, SyncState, Tenant, TenantState
 from tests.conftest import as_worker
 from tests.databases import in_threads
 from tests.incidents.arranged import connected_tenant
@@ -45,6 +45,17 @@ def claim_due(owner: str = "one", limit: int = 10) -> list[Lease]:
 def as_operations() -> Iterator[None]:
     with as_worker(), scope.operations():
         yield
+
+
+def forget_calls(tenant: Tenant) -> None:
+    """As if nothing had been asked for some time."""
+    with scope.operations():
+        Budget.objects.filter(tenant=tenant).delete()
+
+
+def calls_of(tenant: Tenant) -> int:
+    with scope.operations():
+        return sum(Budget.objects.filter(tenant=tenant, verb="list").values_list("minute_used", flat=True))
 
 
 def expire(tenant: Tenant) -> None:
@@ -144,6 +155,7 @@ def test_sync_f30_of_many_workers_at_once_one_wins_each_round(committed: None) -
             won += [turn for _ in leases.claim_due(limit=10, owner=f"worker {number}")]
             if start.wait(timeout=30) == 0:
                 set_state(tenant, lease_until=None, next_due_at=datetime.now(UTC) - HOUR)
+                forget_calls(tenant)
             start.wait(timeout=30)
         return won
 
@@ -162,3 +174,76 @@ def test_no_more_is_claimed_than_was_asked_for_whatever_the_planner_believes(con
     assert len(claim_due(limit=1)) == 1
     with scope.operations():
         assert SyncState.objects.exclude(lease_until=None).count() == 1
+
+
+def test_a_claim_pays_for_one_call_of_each_tenant(contoso: Tenant) -> None:
+    fabrikam = connected_tenant("Fabrikam")
+    assert [lease.prepaid for lease in claim_due()] == [1, 1]
+    assert (calls_of(contoso), calls_of(fabrikam)) == (1, 1)
+
+
+def test_f35_a_tenant_whose_calls_are_spent_is_put_off_and_the_others_are_claimed(contoso: Tenant) -> None:
+    fabrikam = connected_tenant("Fabrikam")
+    with as_worker():
+        budget.block(tenant_id=contoso.pk, verb="list", seconds=90)
+    assert [lease.tenant_id for lease in claim_due()] == [fabrikam.pk]
+    due = state_of(contoso).next_due_at
+    assert due and timedelta(seconds=80) < due - datetime.now(UTC) <= timedelta(seconds=90)
+    assert (state_of(contoso).lease_epoch, calls_of(contoso)) == (0, 0)
+
+
+def test_background_work_that_spent_its_calls_is_due_when_there_is_one_again(contoso: Tenant) -> None:
+    with as_worker():
+        for _ in range(budget.LIMITS["list"].background.burst):
+            budget.debit(tenant_id=contoso.pk, verb="list")
+    assert claim_due() == []
+    due = state_of(contoso).next_due_at
+    assert due and timedelta(0) < due - datetime.now(UTC) < timedelta(seconds=6)
+    with as_worker():
+        budget.debit(tenant_id=contoso.pk, verb="list", background=False)
+
+
+def test_each_lane_is_claimed_by_itself_and_an_open_breaker_is_not_claimed_at_all(contoso: Tenant) -> None:
+    fabrikam, northwind = connected_tenant("Fabrikam"), connected_tenant("Northwind")
+    set_state(contoso, is_slow=True)
+    set_state(northwind, breaker_until=datetime.now(UTC) + HOUR)
+    assert [lease.tenant_id for lease in claim_due()] == [fabrikam.pk]
+    with as_worker():
+        (slow,) = leases.claim_due(limit=10, owner="one", slow=True)
+    assert slow.tenant_id == contoso.pk
+    with scope.operations():
+        leases.ask_for_pass(northwind)
+    assert [lease.tenant_id for lease in claim_due()] == [northwind.pk], "a person's wish closes the breaker"
+
+
+def test_leases_of_a_shard_are_extended_and_settled_together_but_for_those_that_were_lost(contoso: Tenant) -> None:
+    fabrikam = connected_tenant("Fabrikam")
+    held = claim_due("mine")
+    expire(contoso)
+    claim_due("thief")
+    theirs = state_of(contoso).lease_until
+    with as_worker():
+        leases.extend(held)
+        settled = leases.settle_idle(held)
+    assert settled == {fabrikam.pk}
+    assert (state_of(contoso).lease_owner, state_of(contoso).lease_until) == ("thief", theirs)
+    state = state_of(fabrikam)
+    assert (state.lease_owner, state.lease_until) == ("", None)
+    assert state.last_ok_at and state.next_due_at and state.next_due_at > datetime.now(UTC)
+
+
+def test_a_wish_during_an_idle_pass_stays_due(contoso: Tenant) -> None:
+    held = claim_due()
+    with as_operations():
+        leases.ask_for_pass(contoso)
+    with as_worker():
+        leases.settle_idle(held)
+    assert len(claim_due()) == 1
+
+
+def test_leases_that_are_handed_back_are_the_next_to_be_claimed(contoso: Tenant) -> None:
+    held = claim_due("leaving")
+    with as_worker():
+        leases.hand_back(held)
+    (lease,) = claim_due("coming")
+    assert lease.epoch == held[0].epoch + 1
