@@ -10,6 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -95,7 +96,11 @@ class _Tenant:
 
 
 class TokenSource:
-    """Tokens of one partner app in one cloud. Safe for many threads; `kept` tenants stay in memory at most."""
+    """Tokens of one partner app in one cloud. Safe for many threads; `kept` tenants stay in memory at most.
+
+    `guard` is entered around every request to Entra ID: whoever runs many tenants may refuse there, with an error of
+    `defender.errors`, while it is known that all would be refused.
+    """
 
     def __init__(
         self,
@@ -105,6 +110,7 @@ class TokenSource:
         transport: Transport,
         *,
         kept: int = TENANTS_KEPT,
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cloud = cloud
@@ -112,6 +118,7 @@ class TokenSource:
         self._credential = credential
         self._http = MsalHttp(transport)
         self._kept = kept
+        self._guard = guard
         self._clock = clock
         self._tenants: OrderedDict[UUID, _Tenant] = OrderedDict()
         self._lock = threading.Lock()
@@ -174,7 +181,8 @@ class TokenSource:
         if fresh:
             held.token = None
         try:
-            token, lifetime = self._acquire(self._app(tenant, tenant_id, fresh=fresh), resource)
+            with self._guard():
+                token, lifetime = self._acquire(self._app(tenant, tenant_id, fresh=fresh), resource)
         except Throttled as error:
             held.wait_until = self._clock() + (error.retry_after or 0.0)
             raise

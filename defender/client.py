@@ -71,18 +71,29 @@ class DefenderClient:
         self._before_call = before_call
 
     def incident_pages(
-        self, *, since: str | None, top: int = LARGEST_PAGE, skip: int = 0, max_pages: int = MAX_PAGES
+        self,
+        *,
+        since: str | None,
+        top: int | Callable[[], int] = LARGEST_PAGE,
+        skip: int = 0,
+        max_pages: int = MAX_PAGES,
     ) -> Iterator[IncidentPage]:
         """Pages of incidents updated at or after `since` (as the service writes times, 7 digits allowed), newest first.
 
-        `skip` resumes a pass that stopped at a page. Raises BadInput for a time that is none, and Transient with code
-        `paging-loop` where the service repeats itself or does not come to an end.
+        `skip` resumes a pass that stopped at a page; `top` may be asked for anew before each page. Raises BadInput for
+        a time that is none, and Transient with code `paging-loop` where the service repeats itself or does not end.
         """
-        query = _page_query(since, top)
         seen: set[bytes] = set()
+        first: IncidentPage | None = None
         for _ in range(max_pages):
-            page = self._page(query, skip, top)
-            _refuse_repeated(page, seen)
+            size = top() if callable(top) else top
+            page = self._page(_page_query(since, size), skip, size)
+            # Most passes have one page, which can repeat nothing and is not worth a digest.
+            if first is not None and not seen:
+                _refuse_repeated(first, seen)
+            if first is not None:
+                _refuse_repeated(page, seen)
+            first = first or page
             yield page
             if page.next_skip is None:
                 return

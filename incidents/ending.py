@@ -18,7 +18,8 @@ from django.utils import timezone
 from defender import errors
 from defender.errors import DefenderError
 from defender.times import later, parse_time
-from tenants import budget, consent, leases, scope
+from incidents.stopping import is_stopping
+from tenants import breaker, budget, consent, leases, scope
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.leases import Lease
 from tenants.models import SyncRun, SyncState, Tenant
@@ -27,12 +28,8 @@ log = structlog.get_logger("portal.sync")
 Ended = SyncRun.Ended
 Kind = SyncRun.Kind
 
-# Ours: how long to wait after failures in a row.
-FIRST_WAIT: Final = timedelta(seconds=5)
-LONGEST_WAIT: Final = timedelta(minutes=15)
-# Ours: our own credential is mended by a person; asking Entra in between is of little use.
-CREDENTIAL_WAIT: Final = timedelta(minutes=1)
-CREDENTIAL_ALARM: Final = "partner-credential"
+# Ours: after so many failures in a row the tenant's breaker opens; until it ends only a person's wish starts a pass.
+BREAKER_AFTER: Final = 3
 
 _ENDED_BY: tuple[tuple[type[DefenderError], str], ...] = (
     (errors.Throttled, Ended.THROTTLED),
@@ -46,8 +43,16 @@ _ENDED_BY: tuple[tuple[type[DefenderError], str], ...] = (
     (errors.WrongToken, Ended.INTERNAL),
 )
 # A pass that is over leaves nothing to go on with.
-_OVER: Final[dict[str, Any]] = {"pass_kind": "", "pass_since": "", "pass_skip": 0, "pass_newest": ""}
-_WELL: Final[dict[str, Any]] = {"failures": 0, "last_error_code": "", "last_error": ""}
+_OVER: Final[dict[str, Any]] = {
+    "pass_kind": "",
+    "pass_since": "",
+    "pass_skip": 0,
+    "pass_newest": "",
+    "pass_missing": 0,
+    "pass_outdated": 0,
+    "pass_silent": 0,
+}
+_WELL: Final[dict[str, Any]] = {"failures": 0, "breaker_until": None, "last_error_code": "", "last_error": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +105,33 @@ def complete(lease: Lease, state: SyncState, outcome: SyncOutcome, *, watermark:
     return outcome
 
 
-def stopped(lease: Lease, state: SyncState, outcome: SyncOutcome) -> SyncOutcome:
-    """The time for one pass ran out: the tenant is due at once, behind others that wait, and goes on where it was."""
+def stopped(lease: Lease, state: SyncState, outcome: SyncOutcome, **more: Any) -> SyncOutcome:
+    """The pass had to make room: the tenant is due at once, in the slow lane, and goes on where it was."""
     outcome = replace(outcome, detail=outcome.detail or "The pass was long; it goes on at the page it had reached.")
     with scope.operations():
-        leases.settle(lease, due_in=timedelta(), **_WELL)
+        leases.settle(lease, due_in=timedelta(), **{**_WELL, "is_slow": not is_stopping(), **more})
         _note_run(state.tenant, outcome, again=True)
     return outcome
 
 
-def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: DefenderError) -> SyncOutcome:
+def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: DefenderError, **more: Any) -> SyncOutcome:
     """Microsoft, or the way to Microsoft, stood in the way: each kind of error has its consequence."""
     outcome = replace(outcome, detail=error.sentence[:500], reference=(error.reference or "")[:120])
     tenant = state.tenant
     with scope.operations():
         again = state.last_error_code == error.code[:60]
-        values: dict[str, Any] = {"last_error_code": error.code[:60], "last_error": _shown(error)}
+        values: dict[str, Any] = {**more, "last_error_code": error.code[:60], "last_error": _shown(error)}
         if error.code == "paging-loop":
             values |= _OVER
+        due_in = _wait(error, 0 if outcome.pages else state.failures)
         if not isinstance(error, errors.Throttled | errors.CredentialFault):
-            values["failures"] = state.failures + 1
-        due_in = _wait(error, state.failures)
+            values |= _counted(state, due_in, got_on=outcome.pages > 0)
         if isinstance(error, errors.Throttled):
             values["last_error"] = f"Waiting for Microsoft until {timezone.now() + due_in:%H:%M:%S} UTC."
         leases.settle(lease, due_in=due_in, **values)
         _consequences(tenant, error)
-        _note_run(tenant, outcome, again=again)
+        if breaker.OPEN not in error.details:  # nobody was asked: a thousand tenants have nothing to tell
+            _note_run(tenant, outcome, again=again)
     if isinstance(error, errors.Throttled) and error.code != budget.OUR_OWN:
         budget.block(tenant_id=tenant.pk, verb="list", seconds=due_in.total_seconds())
     log.warning("pass failed", ended=str(outcome.ended), reason=error.code, due_in=round(due_in.total_seconds()))
@@ -139,10 +145,18 @@ def internal(lease: Lease, state: SyncState, kind: str, started_at: datetime) ->
     detail = "A fault of the portal; the log has it under the reference."
     outcome = SyncOutcome(Ended.INTERNAL, kind, started_at, detail=detail, reference=reference)
     with scope.operations():
-        values = {"failures": state.failures + 1, "last_error_code": "internal", "last_error": detail}
-        leases.settle(lease, due_in=_back_off(state.failures), **values)
+        due_in = _back_off(state.failures)
+        values = {**_counted(state, due_in), "last_error_code": "internal", "last_error": detail}
+        leases.settle(lease, due_in=due_in, **values)
         _note_run(state.tenant, outcome, again=state.last_error_code == "internal")
     return outcome
+
+
+def _counted(state: SyncState, due_in: timedelta, *, got_on: bool = False) -> dict[str, Any]:
+    """One failure more; the first one where the pass ``got_on`` by a page before."""
+    failures = 1 if got_on else state.failures + 1
+    is_open = failures >= BREAKER_AFTER
+    return {"failures": failures, "breaker_until": timezone.now() + due_in if is_open else None}
 
 
 def _moved(state: SyncState, watermark: str) -> dict[str, Any]:
@@ -155,10 +169,10 @@ def _moved(state: SyncState, watermark: str) -> dict[str, Any]:
 
 
 def _wait(error: DefenderError, failures: int) -> timedelta:
-    if isinstance(error, errors.CredentialFault):
-        return CREDENTIAL_WAIT
+    if isinstance(error, errors.CredentialFault):  # one of them asks for all: see tenants.breaker
+        return settings.CREDENTIAL_WAIT * random.uniform(1.0, 1.5)  # noqa: S311  spreads the load
     if isinstance(error, errors.WrongToken):
-        return LONGEST_WAIT
+        return settings.SYNC_LONGEST_WAIT
     asked = getattr(error, "retry_after", None)
     if asked and isinstance(error, errors.Throttled):
         return timedelta(seconds=asked * random.uniform(1.0, 1.1))  # noqa: S311  so that tenants do not come back at once
@@ -166,8 +180,8 @@ def _wait(error: DefenderError, failures: int) -> timedelta:
 
 
 def _back_off(failures: int) -> timedelta:
-    """Doubling from FIRST_WAIT to LONGEST_WAIT, a half of it by chance."""
-    wait: timedelta = min(FIRST_WAIT * 2 ** min(failures, 20), LONGEST_WAIT)
+    """Doubling from SYNC_FIRST_WAIT to SYNC_LONGEST_WAIT, a half of it by chance."""
+    wait: timedelta = min(settings.SYNC_FIRST_WAIT * 2 ** min(failures, 20), settings.SYNC_LONGEST_WAIT)
     return wait * random.uniform(0.5, 1.0)  # noqa: S311  jitter, no secret
 
 
@@ -181,8 +195,6 @@ def _consequences(tenant: Tenant, error: DefenderError) -> None:
         consent.lose_consent(tenant=tenant, error=error, now=now)
     elif isinstance(error, errors.Forbidden | errors.Unauthorized):
         consent.note_forbidden(tenant=tenant, error=error, now=now)
-    elif isinstance(error, errors.CredentialFault):
-        raise_alarm(key=CREDENTIAL_ALARM, sentence=error.sentence, step=error.step, now=now)
     elif isinstance(error, errors.WrongToken):
         step = "Nothing was read with it. Find out how it came about before anything else."
         sentence = f"{tenant.name}: {error.sentence}"
@@ -194,7 +206,7 @@ def _consequences(tenant: Tenant, error: DefenderError) -> None:
 
 
 def _all_clear(tenant: Tenant, now: datetime) -> None:
-    for key in (CREDENTIAL_ALARM, f"wrong-token-{tenant.pk}", f"paging-loop-{tenant.pk}"):
+    for key in (f"wrong-token-{tenant.pk}", f"paging-loop-{tenant.pk}"):
         clear_alarm(key=key, now=now)
 
 

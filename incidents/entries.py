@@ -72,14 +72,14 @@ def span_of(entries: Sequence[Entry]) -> Span:
     return Span(newest, oldest, False)
 
 
-def newest_until(items: Iterable[bytes], latest: datetime) -> str:
+def newest_until(entries: Iterable[Entry], latest: datetime) -> str:
     """The newest time among entries that does not lie after ``latest``; empty if there is none."""
     newest = ""
-    for item in items:
-        text = read_entry(item).updated_text
-        moment = parse_time(text)
-        if moment and moment <= latest:
-            newest = later(newest, text)
+    for entry in entries:
+        if is_later(entry.updated_text, newest):
+            moment = parse_time(entry.updated_text)
+            if moment and moment <= latest:
+                newest = entry.updated_text
     return newest
 
 

@@ -1,6 +1,7 @@
 """What a pass is: which one is due, from when it reads, and what it has brought so far."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -8,10 +9,12 @@ from typing import Final
 from django.conf import settings
 
 from defender.client import LARGEST_PAGE
+from defender.times import parse_time
 from incidents.ending import SyncOutcome
-from incidents.store import PageResult
+from incidents.stopping import is_stopping
+from incidents.store import Change, PageResult, Was
 from tenants import scope
-from tenants.leases import Lease
+from tenants.leases import Lease, fence
 from tenants.models import SyncRun, SyncState, Tenant
 
 Kind = SyncRun.Kind
@@ -24,7 +27,11 @@ CONTINUED_WITHIN: Final = timedelta(hours=24)
 
 @dataclass(slots=True)
 class Pass:
-    """One pass while it runs. Counts and ``started_at`` are of this part; ``newest`` and ``began_at`` of the whole."""
+    """One pass while it runs. Counts and ``started_at`` are of this part; ``newest`` and ``began_at`` of the whole.
+
+    ``missing``, ``outdated`` and ``silent`` are a sweep's findings over the whole pass; ``unordered`` says that a page
+    was not ordered newest first.
+    """
 
     lease: Lease
     state: SyncState
@@ -37,6 +44,12 @@ class Pass:
     whole: bool = True
     page_size: int = LARGEST_PAGE
     sweep_cursor: int | None = None
+    unordered: bool = False
+    bytes: int = 0
+    last_number: int | None = None
+    missing: int = 0
+    outdated: int = 0
+    silent: int = 0
     pages: int = 0
     seen: int = 0
     new: int = 0
@@ -49,12 +62,23 @@ class Pass:
     notes: list[str] = field(default_factory=list)
     numbers: set[int] = field(default_factory=set)
     targets: set[int] = field(default_factory=set)
-    until: float = field(default_factory=lambda: time.monotonic() + settings.SYNC_PASS_LIMIT.total_seconds())
+    limit: timedelta = field(default_factory=lambda: settings.SYNC_PASS_LIMIT)
+    clock: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """How long this part has taken so far."""
+        return time.monotonic() - self.clock
 
     @property
     def is_late(self) -> bool:
-        """Whether the time for one pass is over (``until``, monotonic)."""
-        return time.monotonic() > self.until
+        """Whether this pass has to make room: its time or its bytes are used up, or the worker ends."""
+        return self.seconds > self.limit.total_seconds() or self.bytes > settings.SYNC_PASS_BYTES or is_stopping()
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it has taken so long that the tenant belongs into the slow lane."""
+        return self.seconds > settings.SYNC_QUICK_LIMIT.total_seconds() / 2
 
     @property
     def tenant(self) -> Tenant:
@@ -88,6 +112,31 @@ class Pass:
         self.targets |= result.targets
         self.numbers |= result.numbers
 
+    def weigh(self, changes: tuple[Change, ...]) -> None:
+        """What a sweep has found, of incidents that a poll before it should have brought."""
+        expected = self.state.watermark and self.state.watermark - settings.SYNC_OVERLAP
+        if self.kind != Kind.SWEEP or expected is None:
+            return
+        for change in changes:
+            moment = parse_time(change.updated_text)
+            is_due = moment is not None and moment <= expected
+            self.missing += is_due and change.was == Was.ABSENT
+            self.outdated += is_due and change.was == Was.OLDER
+            self.silent += change.was == Was.OF_THE_SAME_TIME
+
+    @property
+    def found(self) -> dict[str, int]:
+        """A sweep's findings so far, for the state, so that whoever goes on counts on from there."""
+        return {"pass_missing": self.missing, "pass_outdated": self.outdated, "pass_silent": self.silent}
+
+    def fence(self) -> None:
+        """Raise Fenced where the lease is no longer ours."""
+        fence(self.lease)
+
+    def read_again(self) -> None:
+        """From the first page once more; counts go on."""
+        self.skip, self.newest, self.unordered, self.whole = 0, "", False, True
+
 
 def state_of(lease: Lease) -> SyncState:
     """The claimed tenant's state, with the tenant."""
@@ -95,14 +144,26 @@ def state_of(lease: Lease) -> SyncState:
         return SyncState.objects.select_related("tenant").get(tenant_id=lease.tenant_id)
 
 
-def begin(*, lease: Lease, state: SyncState, now: datetime, kind: str | None = None) -> Pass:
-    """The pass that is due: the one that was broken off, else the first sync, the sweep, or a poll. Writes nothing."""
+def states_of(leases: Iterable[Lease]) -> dict[int, SyncState]:
+    """The claimed tenants' states by tenant, each with its tenant, in one query."""
+    with scope.operations():
+        held = SyncState.objects.select_related("tenant").filter(tenant_id__in=[lease.tenant_id for lease in leases])
+        return {state.tenant_id: state for state in held}
+
+
+def begin(*, lease: Lease, state: SyncState, now: datetime, kind: str | None = None, is_quick: bool = False) -> Pass:
+    """The pass that is due: the one that was broken off, else the first sync, the sweep, or a poll. Writes nothing.
+
+    A quick one has SYNC_QUICK_LIMIT; then it goes on in the slow lane.
+    """
     work = Pass(lease=lease, state=state, kind="", since="", started_at=now, began_at=now)
+    work.limit = settings.SYNC_QUICK_LIMIT if is_quick else settings.SYNC_PASS_LIMIT
     work.page_size, work.sweep_cursor = _page_size(state.failures), state.sweep_cursor
     if _goes_on(state, now) and kind in (None, state.pass_kind):
         work.kind, work.since, work.began_at = state.pass_kind, state.pass_since, state.pass_started_at or now
         work.skip, work.newest, work.whole = state.pass_skip, state.pass_newest, False
         work.pages_before, work.seen_before = state.progress_pages, state.progress_seen
+        work.missing, work.outdated, work.silent = state.pass_missing, state.pass_outdated, state.pass_silent
     else:
         work.kind = kind or _kind_due(state, now)
         work.since = _since(state, work.kind, now)
@@ -138,4 +199,4 @@ def written(moment: datetime) -> str:
 
 def _page_size(failures: int) -> int:
     """Smaller pages after repeated failures: some answers fail for their size alone, and so each gets through."""
-    return max(1, LARGEST_PAGE >> max(0, failures - 2))
+    return max(1, LARGEST_PAGE >> 2 * max(0, failures - 1))

@@ -1,6 +1,6 @@
 """What could not be read or stored: its bytes and a reason, a stub to show, another try by a newer parser."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,11 +10,13 @@ from django.db.models import F
 from defender.decoding import MAX_INCIDENT_BYTES
 from defender.errors import plain
 from defender.times import parse_time
-from defender.wire import PARSER_VERSION
+from defender.wire import PARSER_VERSION, content_hash
 from incidents import rows
 from incidents.entries import Entry
 from incidents.models import Quarantine
 from incidents.rows import Version
+from tenants import scope
+from tenants.models import Tenant
 
 # As much of one incident as is ever kept. Ours; it is also the most that the parser reads.
 BYTES_KEPT: Final = MAX_INCIDENT_BYTES
@@ -61,6 +63,14 @@ def put_aside(*, tenant_id: int, poisoned: Sequence[Poisoned], now: datetime) ->
                 "seen_at": now,
             },
         )
+
+
+def not_served(*, tenant: Tenant, place: str, sentence: str, now: datetime, fence: Callable[[], None]) -> None:
+    """Note an incident that Microsoft's list fails on, known only by its ``place``: there are no bytes to keep."""
+    entry = Entry(b"", content_hash(f"not served {place}".encode()), None, "")
+    with scope.tenant(tenant.pk):
+        fence()
+        put_aside(tenant_id=tenant.pk, poisoned=[Poisoned(entry, None, "not-served", sentence)], now=now)
 
 
 def settle(*, tenant_id: int, numbers: Sequence[int], now: datetime) -> int:

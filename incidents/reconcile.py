@@ -1,9 +1,10 @@
 """Ours against theirs, beyond what a list of recent updates shows.
 
 After each complete pass: targets of merges that we do not hold are fetched by their number. Once a day, after a sweep
-over a wider window: incidents of that window that the list did not show, and then, a batch with each pass, every open
-incident older than the window. Microsoft's 404 marks an incident as gone; nothing is ever deleted. Whatever goes wrong
-here never breaks the pass that went before: what was not reached is reached later.
+over a wider window: what the sweep found is written down, incidents of that window that the list did not show are
+asked for, and then, a batch with each pass, every open incident older than the window and every gap between two
+numbers. Microsoft's 404 marks an incident as gone; nothing is ever deleted. Whatever goes wrong here never breaks the
+pass that went before: what was not reached is reached later.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,7 @@ from django.conf import settings
 from defender.client import DefenderClient
 from defender.errors import DefenderError, NotFound, Throttled
 from defender.times import parse_time
-from incidents import quarantine, rollup
+from incidents import completeness, quarantine, rollup
 from incidents.models import Incident
 from incidents.passes import Pass
 from incidents.store import PageResult, store_page
@@ -43,15 +44,23 @@ class Looked:
     may_go_on: bool = True
 
 
-def look_closer(work: Pass, client: DefenderClient, now: datetime) -> None:
-    """Everything that follows a complete pass; adds to its counts and moves ``sweep_cursor``. Raises Fenced only."""
+def look_closer(work: Pass, client: DefenderClient, now: datetime) -> int:
+    """Everything that follows a complete pass; adds to its counts and moves ``sweep_cursor``. Raises Fenced only.
+
+    Returns how many gaps between numbers later passes may still look into.
+    """
+    gaps_left = work.state.gaps_left
     if work.kind == SyncRun.Kind.SWEEP:
         _sweep(work, now)
+        gaps_left = completeness.GAPS
     may_go_on = _follow_merges(work, client, now)
     if may_go_on and work.kind == SyncRun.Kind.SWEEP and work.whole:
         may_go_on = _look(work, client, _unseen(work), now).may_go_on
     if may_go_on and work.sweep_cursor is not None:
-        _look_at_old_ones(work, client, now)
+        may_go_on = _look_at_old_ones(work, client, now)
+    if may_go_on and gaps_left and work.sweep_cursor is None:
+        gaps_left = _look_into_gaps(work, client, gaps_left, now)
+    return gaps_left
 
 
 def _sweep(work: Pass, now: datetime) -> None:
@@ -65,6 +74,7 @@ def _sweep(work: Pass, now: datetime) -> None:
         again = quarantine.to_try_again(tenant_id, limit=RETRIED)
         aliases = Incident.objects.filter(gone_at=None).exclude(redirect_number=None)
         work.targets |= {number for number in aliases.values_list("redirect_number", flat=True) if number}
+        completeness.note_sweep(work, now=now)
     if again:
         work.count(store_page(tenant=work.tenant, items=again, now=now, fence=lambda: leases.fence(work.lease)))
     work.sweep_cursor = 0
@@ -98,12 +108,12 @@ def _unseen(work: Pass) -> list[int]:
     return numbers[:BATCH]
 
 
-def _look_at_old_ones(work: Pass, client: DefenderClient, now: datetime) -> None:
+def _look_at_old_ones(work: Pass, client: DefenderClient, now: datetime) -> bool:
     """The next batch of open incidents from before the window, by their age with us; at the end the sweep is over."""
     newest = parse_time(work.newest)
     if newest is None:
         work.sweep_cursor = None
-        return
+        return True
     before = newest - settings.SYNC_SWEEP_WINDOW
     with scope.tenant(work.tenant.pk):
         old = Incident.objects.filter(is_open=True, gone_at=None, updated_at__lt=before, pk__gt=work.sweep_cursor or 0)
@@ -113,6 +123,22 @@ def _look_at_old_ones(work: Pass, client: DefenderClient, now: datetime) -> None
         work.sweep_cursor = batch[looked.reached - 1][0]
     if looked.reached == len(batch) < BATCH:
         work.sweep_cursor = None
+    return looked.may_go_on
+
+
+def _look_into_gaps(work: Pass, client: DefenderClient, left: int, now: datetime) -> int:
+    """Ask for numbers that lie between those we hold. Microsoft's 404 is remembered, so each is asked for once."""
+    wanted = completeness.gaps(work.tenant.pk, since=parse_time(work.newest), most=min(BATCH, left))
+    if not wanted:
+        return 0
+    before = work.new
+    looked = _look(work, client, wanted, now)
+    with scope.tenant(work.tenant.pk):
+        leases.fence(work.lease)
+        completeness.note_gaps(
+            tenant=work.tenant, absent=looked.gone, found=work.new - before, now=now, notes=work.notes
+        )
+    return max(left - looked.reached, 0)
 
 
 def _look(work: Pass, client: DefenderClient, numbers: Sequence[int], now: datetime) -> Looked:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -30,12 +31,28 @@ from tenants.models import Tenant
 REDIRECTED = Status.REDIRECTED.value
 
 
+class Was(StrEnum):
+    """What we held before of an incident that was written."""
+
+    ABSENT = "absent"
+    OLDER = "older"
+    OF_THE_SAME_TIME = "of the same time"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One incident that was written: what we held of it, and its own last update as sent."""
+
+    was: Was
+    updated_text: str
+
+
 @dataclass(frozen=True, slots=True)
 class PageResult:
     """What a page brought. ``numbers`` are all incidents on it, ``targets`` those that others on it were merged into.
 
     ``changed`` counts known incidents only, ``merged`` those of new and changed that became aliases; times are texts
-    as sent, empty where the page has none.
+    as sent, empty where the page has none. ``changes`` has one entry per incident written.
     """
 
     seen: int
@@ -48,6 +65,7 @@ class PageResult:
     newest_first: bool = True
     numbers: frozenset[int] = frozenset()
     targets: frozenset[int] = frozenset()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +92,32 @@ class _Outcome:
     merged: int = 0
     quarantined: int = 0
     targets: set[int] = field(default_factory=set)
+    changes: list[Change] = field(default_factory=list)
 
 
 def store_page(
-    *, tenant: Tenant, items: Sequence[bytes], now: datetime, fence: Callable[[], None] | None = None
+    *,
+    tenant: Tenant,
+    items: Sequence[bytes | Entry],
+    now: datetime,
+    fence: Callable[[], None] | None = None,
+    always_fence: bool = False,
 ) -> PageResult:
-    """Store one page in one transaction. ``fence`` is called first in it and raises where the lease is no longer ours.
+    """Store one page in one transaction. ``fence`` comes before the first write and raises where the lease is not ours.
 
-    ``items`` are incidents exactly as sent, ``now`` goes into our own columns only. Raises django.db.DatabaseError
-    where the database itself fails; then nothing of the page is stored.
+    ``items`` are incidents exactly as sent, ``now`` goes into our own columns only. A page without anything new writes
+    nothing and is not fenced either, unless ``always_fence``: the fence may carry the pass's progress. Raises
+    django.db.DatabaseError where the database itself fails; then nothing of the page is stored.
     """
-    entries = [read_entry(item) for item in items]
-    with scope.tenant(tenant.pk):
-        if fence is not None:
-            fence()
-        changed = _unknown(tenant.pk, entries)
-        outcome = _store_changed(tenant.pk, changed, now) if changed else _Outcome()
+    entries = [item if isinstance(item, Entry) else read_entry(item) for item in items]
+    outcome = _Outcome()
+    if entries or always_fence:
+        with scope.tenant(tenant.pk):
+            changed = _unknown(tenant.pk, entries)
+            if fence is not None and (changed or always_fence):
+                fence()
+            if changed:
+                outcome = _store_changed(tenant.pk, changed, now)
     span = span_of(entries)
     return PageResult(
         seen=len(entries),
@@ -102,6 +130,7 @@ def store_page(
         newest_first=span.newest_first,
         numbers=frozenset(entry.number for entry in entries if entry.number is not None),
         targets=frozenset(outcome.targets),
+        changes=tuple(outcome.changes),
     )
 
 
@@ -247,11 +276,18 @@ def _difference(versions: Iterable[Version], held: dict[int, Held]) -> Counter[r
 def _count(versions: Iterable[Version], held: dict[int, Held], outcome: _Outcome) -> None:
     for version in versions:
         ours, target = held.get(version.number), version.row["redirect_number"]
+        outcome.changes.append(Change(_was(ours, version), version.entry.updated_text))
         outcome.new += ours is None
         outcome.changed += ours is not None
         if target is not None:
             outcome.targets.add(target)
             outcome.merged += ours is None or ours.redirect_number is None
+
+
+def _was(ours: Held | None, version: Version) -> Was:
+    if ours is None:
+        return Was.ABSENT
+    return Was.OLDER if is_later(version.entry.updated_text, ours.updated_text) else Was.OF_THE_SAME_TIME
 
 
 def _put_aside(

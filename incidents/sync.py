@@ -6,25 +6,30 @@ ends a complete pass, to the newest time seen with every digit Microsoft sent, n
 broken off goes on behind the page it had reached: while it waits, incidents can only move towards the front or further
 back, never past the place where it stopped, and what moved to the front is newer than this pass's watermark.
 
+All this rests on the order. Where a page comes in another one, the whole window is read again until a reading brings
+nothing, and the watermark stays where it was if none does.
+
 ``sync_tenant`` raises nothing of Microsoft's: every ending is an outcome that is written down by ``incidents.ending``.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from django.utils import timezone
 
-from defender.client import DefenderClient, IncidentPage
-from defender.errors import DefenderError
+from defender.client import LARGEST_PAGE, DefenderClient, IncidentPage
+from defender.errors import DefenderError, Transient
 from defender.times import later, parse_time
-from incidents import ending, reconcile
+from incidents import ending, quarantine, reconcile
 from incidents.ending import SyncOutcome
-from incidents.entries import newest_until
+from incidents.entries import Entry, newest_until, read_entry
 from incidents.passes import MARGIN, Pass, begin, state_of, written
 from incidents.store import store_page
 from tenants import leases
 from tenants.alarms import clear_alarm, raise_alarm
+from tenants.database import again_if_cut
 from tenants.leases import Fenced, Lease, Progress
 from tenants.models import SyncRun, SyncState
 
@@ -39,6 +44,8 @@ SKEW_ALARM: Final = "clock-skew"
 AHEAD: Final = timedelta(minutes=10)
 # Rows of a page that whoever goes on reads again, in case some in front of them have vanished meanwhile.
 SHARED: Final = 10
+# Ours: how often a window is read again whose pages are not in order.
+READ_AGAIN: Final = 3
 # Longest time text that is kept as it is; longer ones (more than seven digits, an offset) are written anew, cut.
 LONGEST_TIME: Final = 40
 
@@ -50,43 +57,115 @@ def sync_tenant(
     lease: Lease,
     kind: str | None = None,
     state: SyncState | None = None,
+    is_quick: bool = False,
+    settle_idle: Callable[[Lease], object] = lambda lease: leases.settle_idle([lease]),
 ) -> SyncOutcome:
     """One pass under a lease, which is given back at its end. ``kind`` is decided by what is due unless given.
 
-    ``state`` saves a query where the caller has read it (with its tenant) under this lease. Raises only what is a fault
-    of the portal or its database; the caller ends such a pass with ``ending.internal``.
+    ``state`` saves a query where the caller has read it (with its tenant) under this lease. A pass that brought
+    nothing is settled by ``settle_idle``, so that a caller may settle many at once. Raises only what is a fault of the
+    portal or its database; the caller ends such a pass with ``ending.internal``.
     """
-    work = begin(lease=lease, state=state or state_of(lease), now=now, kind=kind)
+    work = begin(lease=lease, state=state or state_of(lease), now=now, kind=kind, is_quick=is_quick)
     try:
-        return _run(work, client, now)
+        return _run(work, client, now, settle_idle)
     except Fenced:
         log.warning("pass fenced", epoch=lease.epoch)
         return work.outcome(Ended.FENCED, detail="Another worker took over, or the tenant was disconnected.")
 
 
-def _run(work: Pass, client: DefenderClient, now: datetime) -> SyncOutcome:
+def _run(work: Pass, client: DefenderClient, now: datetime, settle_idle: Callable[[Lease], object]) -> SyncOutcome:
     try:
-        if not _read(work, client, now):
-            return ending.stopped(work.lease, work.state, work.outcome(Ended.STOPPED))
+        if not _read_in_order(work, client, now):
+            return ending.stopped(work.lease, work.state, work.outcome(Ended.STOPPED), **work.found)
     except DefenderError as error:
-        return ending.failed(work.lease, work.state, work.outcome(ending.ended_by(error)), error)
-    reconcile.look_closer(work, client, now)
+        slow = work.is_slow or error.code == "too-large"
+        outcome = work.outcome(ending.ended_by(error))
+        return ending.failed(work.lease, work.state, outcome, error, is_slow=slow, **work.found)
+    watermark = _watermark(work)
+    if _is_idle(work, watermark):
+        settle_idle(work.lease)
+        return work.outcome(Ended.COMPLETE)
+    gaps_left = reconcile.look_closer(work, client, now)
     return ending.complete(
         work.lease,
         work.state,
         work.outcome(Ended.COMPLETE),
-        watermark=_watermark(work),
+        watermark=watermark,
         sweep_cursor=work.sweep_cursor,
+        gaps_left=gaps_left,
+        is_slow=work.is_slow,
+        pass_started_at=work.began_at,
     )
+
+
+def _is_idle(work: Pass, watermark: str) -> bool:
+    """Whether nothing has to be written but that the pass was made."""
+    state = work.state
+    is_settled = not (state.failures or state.last_error_code or state.pass_kind or state.gaps_left or work.is_slow)
+    is_known = state.backfilled_at is not None and state.sweep_due_at is not None and work.sweep_cursor is None
+    return (
+        is_settled
+        and is_known
+        and work.pages == 1
+        and not work.pages_before
+        and not work.targets
+        and work.outcome(Ended.COMPLETE).is_idle
+        and later(state.watermark_text, watermark) == state.watermark_text
+    )
+
+
+def _read_in_order(work: Pass, client: DefenderClient, now: datetime) -> bool:
+    """Read to the last page, and again where pages were not in order until nothing new comes. False if time ran out."""
+    for turn in range(1 + READ_AGAIN):
+        before = work.new + work.changed
+        if not _read(work, client, now):
+            return False
+        if not work.unordered:
+            return True
+        if turn and work.new + work.changed == before:
+            work.unordered = False
+            return True
+        if turn < READ_AGAIN:
+            work.read_again()
+    work.notes.append("The window did not come to rest, so the next pass reads it again.")
+    return True
 
 
 def _read(work: Pass, client: DefenderClient, now: datetime) -> bool:
     """Read and store to the last page. False if the time for one pass ran out before."""
-    for page in client.incident_pages(since=work.since, top=work.page_size, skip=work.skip):
-        _store(work, page, now)
-        # A pass that begins late still gets two pages further, since it reads some rows again.
-        if page.next_skip is not None and work.pages > 1 and work.is_late:
-            return False
+    while True:
+        try:
+            for page in client.incident_pages(since=work.since, top=lambda: work.page_size, skip=work.skip):
+                _store(work, page, now)
+                # A pass that begins late still gets two pages further, since it reads some rows again.
+                if page.next_skip is not None and work.pages > 1 and work.is_late:
+                    return False
+            return True
+        except Transient as error:
+            if not _step_over(work, client, error, now):
+                raise
+
+
+def _step_over(work: Pass, client: DefenderClient, error: Transient, now: datetime) -> bool:
+    """Whether one incident alone makes the list fail, since the one behind it can be read; it is then left out.
+
+    It is put aside without bytes, people are told, and the look for gaps in the numbers asks for it by its own.
+    """
+    if work.page_size > 1 or not error.code.startswith("http-5"):
+        return False
+    try:
+        next(client.incident_pages(since=work.since, top=1, skip=work.skip + 1))
+    except DefenderError:
+        return False
+    place = f"behind incident {work.last_number}" if work.last_number else f"at place {work.skip + 1} of the list"
+    sentence = f"Microsoft's service fails each time it lists the incident {place}."
+    quarantine.not_served(tenant=work.tenant, place=place, sentence=sentence, now=now, fence=work.fence)
+    step = "It is left out of the list and looked for by its number. If it stays so, report it to Microsoft."
+    raise_alarm(key=f"not-served-{work.tenant.pk}", sentence=f"{work.tenant.name}: {sentence}", step=step, now=now)
+    work.notes.append(sentence)
+    work.quarantined += 1
+    work.skip += 1
     return True
 
 
@@ -94,9 +173,31 @@ def _store(work: Pass, page: IncidentPage, now: datetime) -> None:
     """One page in, its progress kept in the same transaction; whoever goes on begins with its last rows."""
     work.server_time = page.server_time or work.server_time
     _watch_clocks(page, work.kind, now)
+    entries = [read_entry(item) for item in page.items]
     work.pages += 1
-    work.newest = later(work.newest, _believable(page, work.server_time))
-    progress = Progress(
+    work.bytes += len(page.body)
+    work.newest = later(work.newest, _believable(entries, work.server_time))
+    result = again_if_cut(
+        lambda: store_page(
+            tenant=work.tenant,
+            items=entries,
+            now=now,
+            fence=lambda: leases.fence(work.lease, progress=_progress(work, page)),
+            always_fence=page.next_skip is not None,
+        )
+    )
+    work.count(result)
+    work.weigh(result.changes)
+    if not result.newest_first and not work.unordered:
+        work.unordered = True
+        work.notes[:] = ["Microsoft sent a page that was not ordered newest first, so the window was read again."]
+    work.skip = page.next_skip if page.next_skip is not None else page.skip
+    work.last_number = next((entry.number for entry in reversed(entries) if entry.number), work.last_number)
+    work.page_size = min(2 * work.page_size, LARGEST_PAGE)
+
+
+def _progress(work: Pass, page: IncidentPage) -> Progress:
+    return Progress(
         kind=work.kind,
         since=work.since,
         skip=_resume_at(page),
@@ -104,13 +205,10 @@ def _store(work: Pass, page: IncidentPage, now: datetime) -> None:
         began_at=work.began_at,
         pages=work.pages_before + work.pages,
         seen=work.seen_before + work.seen + len(page.items),
+        missing=work.missing,
+        outdated=work.outdated,
+        silent=work.silent,
     )
-    result = store_page(
-        tenant=work.tenant, items=page.items, now=now, fence=lambda: leases.fence(work.lease, progress=progress)
-    )
-    work.count(result)
-    if not result.newest_first and not work.notes:
-        work.notes.append("Microsoft sent a page that was not ordered newest first.")
 
 
 def _resume_at(page: IncidentPage) -> int:
@@ -120,11 +218,13 @@ def _resume_at(page: IncidentPage) -> int:
     return max(page.skip, page.next_skip - min(SHARED, len(page.items) // 2))
 
 
-def _believable(page: IncidentPage, server_time: datetime | None) -> str:
+def _believable(entries: Sequence[Entry], server_time: datetime | None) -> str:
     """The newest time of the page, incidents dated ahead of Microsoft's own clock left aside."""
-    text = newest_until(page.items, (server_time or timezone.now() + MARGIN) + AHEAD)
+    text = newest_until(entries, (server_time or timezone.now() + MARGIN) + AHEAD)
+    if len(text) <= LONGEST_TIME:
+        return text
     moment = parse_time(text)
-    return written(moment) if moment and len(text) > LONGEST_TIME else text
+    return written(moment) if moment else ""
 
 
 def _watch_clocks(page: IncidentPage, kind: str, now: datetime) -> None:
@@ -144,6 +244,8 @@ def _watch_clocks(page: IncidentPage, kind: str, now: datetime) -> None:
 
 def _watermark(work: Pass) -> str:
     """The newest time of the pass; after a first pass over a tenant without incidents, Microsoft's clock."""
+    if work.unordered:
+        return ""
     if parse_time(work.newest):
         return work.newest
     return written(work.server_time) if work.server_time and work.kind == Kind.BACKFILL and not work.seen else ""

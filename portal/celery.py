@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 from django.conf import settings
 
 
@@ -28,6 +28,7 @@ WAKE_SECONDS = settings.SYNC_WAKE.total_seconds()
 
 BEAT: dict[str, dict[str, Any]] = {
     "sync what is due": {"task": "incidents.sync_due", "schedule": WAKE_SECONDS},
+    "sync what is slow": {"task": "incidents.sync_slow", "schedule": WAKE_SECONDS},
     "prove consent where a check is due": {"task": "tenants.check_due", "schedule": WAKE_SECONDS},
     "watch our own credential": {"task": "tenants.watch_credential", "schedule": 3600.0},
     "drop old sync runs": {"task": "tenants.drop_old_runs", "schedule": 3600.0},
@@ -71,3 +72,9 @@ app.autodiscover_tasks(["tenants", "incidents"])
 @setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
     """Django has configured logging already; Celery must not add handlers of its own."""
+
+
+@worker_init.connect
+def watch_over_the_worker(**kwargs: Any) -> None:
+    """Only in workers: what stops them in good order and wakes them where beat does not."""
+    from portal import waking  # noqa: F401  its signal handlers

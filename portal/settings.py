@@ -5,6 +5,7 @@ owner: which database role, and whether the partner credential may be read) and 
 """
 
 import os
+import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ database["OPTIONS"] = {
     # As a start-up option and not as Django's assume_role, which waits for itself where a pool configures connections;
     # RESET ROLE then leads back here and not to the login.
     "options": f"-c role={DATABASE_ROLES[PORTAL_PROCESS]}",
-    "application_name": f"portal-{PORTAL_PROCESS}",
+    # pg_stat_activity then says which process it is; a lease's owner begins with the same words.
+    "application_name": f"portal-{PORTAL_PROCESS} {socket.gethostname()}:{os.getpid()}"[:63],
 }
 DATABASE_POOL_SIZE = env.whole("DATABASE_POOL_SIZE", 16, low=1, high=200)
 if PORTAL_PROCESS != "owner" and PORTAL_ENV != "test":
@@ -113,6 +115,16 @@ MICROSOFT_POOL_SIZE = env.whole("MICROSOFT_POOL_SIZE", 32, low=1, high=500)
 SYNC_POLL = timedelta(seconds=env.number("SYNC_POLL_SECONDS", 60 if IS_PRODUCTION else 10, low=1, high=3600))
 SYNC_OVERLAP = timedelta(minutes=env.number("SYNC_OVERLAP_MINUTES", 15, low=0, high=1440))
 SYNC_LEASE = timedelta(seconds=env.number("SYNC_LEASE_SECONDS", 45, low=1, high=3600))
+# A shard is as many due tenants as one statement claims; threads are how many of them one process reads at once.
+SYNC_SHARD = env.whole("SYNC_SHARD", 64, low=1, high=100)
+SYNC_THREADS = env.whole("SYNC_THREADS", 32, low=1, high=200)
+# Tenants whose passes take longer than the quick limit go on in the slow lane, which has threads of its own.
+SYNC_SLOW_THREADS = env.whole("SYNC_SLOW_THREADS", 8, low=1, high=100)
+SYNC_QUICK_LIMIT = timedelta(seconds=env.number("SYNC_QUICK_LIMIT_SECONDS", 20, low=1, high=3600))
+SYNC_PASS_BYTES = 1_000_000 * env.whole("SYNC_PASS_MEGABYTES", 512, low=1, high=100_000)
+SYNC_FIRST_WAIT = timedelta(seconds=env.number("SYNC_FIRST_WAIT_SECONDS", 5, low=0.1, high=600))
+SYNC_LONGEST_WAIT = timedelta(seconds=env.number("SYNC_LONGEST_WAIT_SECONDS", 900, low=1, high=86400))
+CREDENTIAL_WAIT = timedelta(seconds=env.number("CREDENTIAL_WAIT_SECONDS", 60, low=1, high=3600))
 SYNC_PASS_LIMIT = timedelta(seconds=env.number("SYNC_PASS_LIMIT_SECONDS", 240, low=5, high=3600))
 SYNC_SWEEP = timedelta(hours=env.number("SYNC_SWEEP_HOURS", 24, low=0.01, high=24 * 30))
 SYNC_SWEEP_WINDOW = timedelta(days=env.number("SYNC_SWEEP_WINDOW_DAYS", 30, low=1, high=180))

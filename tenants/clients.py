@@ -1,19 +1,21 @@
 """A Defender client for one tenant that spends from the tenant's budget before each call."""
 
-from functools import partial
-
-from defender.client import DefenderClient
+from defender.client import Call, DefenderClient
 from tenants import budget, tokens
 from tenants.models import Tenant
 
 
-def client_for(tenant: Tenant, *, background: bool = True) -> DefenderClient:
-    """The client of one tenant; ``background`` calls leave a share of the budget to people."""
-    spend = partial(budget.debit, tenant_id=tenant.pk, background=background)
-    return DefenderClient(
-        tokens.cloud(),
-        tokens.transport(),
-        tenant.entra_id,
-        tokens.source(),
-        before_call=lambda verb: spend(verb=verb),
-    )
+def client_for(tenant: Tenant, *, background: bool = True, prepaid: int = 0) -> DefenderClient:
+    """The client of one tenant; ``background`` calls leave a share of the budget to people.
+
+    ``prepaid`` list calls have been taken from the budget already, by the claim.
+    """
+
+    def spend(verb: Call) -> None:
+        nonlocal prepaid
+        if verb == "list" and prepaid:
+            prepaid -= 1
+            return
+        budget.debit(tenant_id=tenant.pk, verb=verb, background=background)
+
+    return DefenderClient(tokens.cloud(), tokens.transport(), tenant.entra_id, tokens.source(), before_call=spend)

@@ -121,10 +121,11 @@ _HAND_BACK = f"UPDATE tenants_syncstate AS mine SET lease_owner = '', lease_unti
 # A claim leaves its own moment in next_due_at, and only a wish makes it later.
 _SETTLE_IDLE = f"""
 UPDATE tenants_syncstate AS mine SET lease_owner = '', lease_until = NULL, last_ok_at = statement_timestamp(),
-    is_slow = false, next_due_at = CASE
+    is_slow = false, pass_started_at = held.claimed_at, next_due_at = CASE
         WHEN mine.next_due_at > held.claimed_at THEN mine.next_due_at
         WHEN mine.next_due_at IS NOT NULL THEN statement_timestamp() + %(due_in)s END
-FROM unnest(%(tenants)s::bigint[], %(epochs)s::bigint[], %(claimed)s::timestamptz[]) AS held(tenant_id, epoch, claimed_at)
+FROM unnest(%(tenants)s::bigint[], %(epochs)s::bigint[], %(claimed)s::timestamptz[])
+    AS held(tenant_id, epoch, claimed_at)
 WHERE {_OURS}
 RETURNING mine.tenant_id
 """  # noqa: S608

@@ -14,7 +14,7 @@ from defender import errors
 from defender.auth import AccessToken
 from defender.clouds import XDR
 from defender.permissions import unserved
-from tenants import scope, tokens
+from tenants import breaker, scope, tokens
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.clients import client_for
 from tenants.connection import REASON_LIMIT, move, next_check, reason
@@ -23,7 +23,6 @@ from tenants.models import ConsentRequest, Tenant, TenantState
 EAGER = timedelta(seconds=15)  # how often a consent that was just given is looked at again
 EAGER_FOR = timedelta(minutes=15)  # and for how long: roles usually arrive within minutes
 SOON = timedelta(seconds=30)  # how soon a tenant that is not read is looked at again after a passing fault
-CREDENTIAL_ALARM = "partner-credential"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def prove(*, tenant: Tenant, by: Actor, now: datetime) -> Verdict:
             _note(tenant, verdict)
         next_check(tenant, now=now, eager=_eager(tenant, verdict, now))
         if verdict.proven:
-            clear_alarm(key=CREDENTIAL_ALARM, now=now)
+            clear_alarm(key=breaker.KEY, now=now)
             clear_alarm(key=wrong_token_alarm(tenant), now=now)
     return verdict
 
@@ -102,8 +101,7 @@ def judge_roles(tenant: Tenant, token: AccessToken) -> Verdict | None:
 def judge_error(tenant: Tenant, error: errors.DefenderError, token: AccessToken | None) -> Verdict:
     """What an error means for this tenant; our own faults change no tenant's state."""
     if isinstance(error, errors.CredentialFault):
-        raise_alarm(key=CREDENTIAL_ALARM, sentence=error.sentence, step=error.step)
-        return because(error, None)
+        return because(error, None)  # the breaker has raised the alarm
     if isinstance(error, errors.WrongToken):
         raise_alarm(key=wrong_token_alarm(tenant), sentence=f"{tenant.name}: {error.sentence}", step=error.step)
         return because(error, TenantState.DEGRADED if tenant.is_syncing else None)

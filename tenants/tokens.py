@@ -13,8 +13,11 @@ from django.conf import settings
 from defender.auth import AccessToken, TokenSource
 from defender.clouds import XDR, Cloud, Resource, StandIn, find_cloud
 from defender.credentials import Credential, load_credential
+from defender.errors import CredentialFault
 from defender.permissions import RoleFact, assess
 from defender.transport import DEADLINE, Transport
+from tenants import breaker
+from tenants.alarms import raise_alarm
 from tenants.models import Tenant, TokenFacts
 
 _building = threading.Lock()
@@ -37,13 +40,18 @@ def transport() -> Transport:
 
 def source() -> TokenSource:
     """The process's token source. Raises CredentialFault where the credential cannot be used."""
-    with _building:
-        return _source()
+    try:
+        with _building:
+            return _source()
+    except CredentialFault as fault:
+        # Nobody was asked, so this is no refusal for others to heed: another worker's credential may be whole.
+        raise_alarm(key=breaker.KEY, sentence=fault.sentence, step=fault.step)
+        raise
 
 
 @cache
 def _source() -> TokenSource:
-    return TokenSource(cloud(), settings.ENTRA_CLIENT_ID, credential(), transport())
+    return TokenSource(cloud(), settings.ENTRA_CLIENT_ID, credential(), transport(), guard=breaker.guard)
 
 
 def credential() -> Credential:

@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('opened_at', models.DateTimeField()),
                 ('open_until', models.DateTimeField()),
                 ('probed_until', models.DateTimeField(blank=True, null=True)),
+                ('code', models.CharField(help_text='What Entra ID answered, such as AADSTS7000222.', max_length=60)),
                 ('sentence', models.CharField(max_length=500)),
                 ('step', models.CharField(blank=True, max_length=500)),
                 ('refusals', models.IntegerField(default=1, help_text='How often it was asked and refused.')),

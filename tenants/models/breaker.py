@@ -13,6 +13,7 @@ class Breaker(models.Model):
     opened_at = models.DateTimeField()
     open_until = models.DateTimeField()
     probed_until = models.DateTimeField(null=True, blank=True)
+    code = models.CharField(max_length=60, help_text="What Entra ID answered, such as AADSTS7000222.")
     sentence = models.CharField(max_length=500)
     step = models.CharField(max_length=500, blank=True)
     refusals = models.IntegerField(default=1, help_text="How often it was asked and refused.")

@@ -1,13 +1,15 @@
 """The portal's sync against the sandbox cloud: how tests start it, run a pass, and compare with the truth."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
+from incidents import shard
 from incidents.ending import SyncOutcome
 from incidents.models import Incident, IncidentRaw
 from incidents.sync import sync_tenant
@@ -48,6 +50,24 @@ def sync(tenant: Tenant, kind: str | None = None) -> SyncOutcome:
         lease = leases.claim(tenant, owner="test")
         assert lease is not None, "somebody else holds the tenant"
         return sync_tenant(client=client_for(tenant), now=timezone.now(), lease=lease, kind=kind)
+
+
+class SameThread(Executor):
+    """Runs at once and here, on the connection whose transaction the test will roll back."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  as an executor does
+            done.set_exception(error)
+        return done
+
+
+def sync_due(lane: shard.Lane = shard.QUICK) -> int:
+    """What a wake-up does. Returns how many tenants were read."""
+    with as_worker():
+        return shard.work(lane, pool=SameThread())
 
 
 def sync_until_complete(tenant: Tenant, *, at_most: int) -> list[SyncOutcome]:

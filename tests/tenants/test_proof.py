@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings as portal
+from django.utils import timezone
 
 from audit.record import COMMAND_LINE, WORKER
 from tenants import consent, proof, scope, tasks
-from tenants.models import Alarm, ConsentRequest, SyncState, Tenant, TenantState, TokenFacts
+from tenants.models import Alarm, Breaker, ConsentRequest, SyncState, Tenant, TenantState, TokenFacts
 from tests.conftest import as_worker
 from tests.defender.loopback import Answer, Asked, answer
 from tests.defender.microsoft import PARTNER_APP, ROLES, Microsoft, oauth_error
@@ -174,6 +175,7 @@ def test_a_fault_of_our_own_credential_raises_one_alarm_and_moves_no_tenant(
     [alarm] = Alarm.objects.filter(cleared_at=None)
     assert alarm.step
     entra.on_token = lambda asked: None
+    Breaker.objects.update(open_until=timezone.now())
     prove(contoso)
     alarm.refresh_from_db()
     assert alarm.cleared_at, "a proof shows that the credential works"

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from incidents.ending import SyncOutcome
-from incidents.tasks import sync_claimed
+from incidents.shard import read_claimed
 from tenants import leases, scope
 from tenants.lookup import find_tenant
 from tenants.models import SYNCING, SyncRun, SyncState, Tenant
@@ -150,7 +150,10 @@ def read(tenant: Tenant, began: datetime) -> Line:
     patience = started + length
     while time.monotonic() < patience:
         if lease := leases.claim(tenant, owner=leases.owner()):
-            parts.append(sync_claimed(lease, background=False))
+            part = read_claimed(lease, background=False)
+            if part is None:  # the database was away; the lease runs out
+                continue
+            parts.append(part)
             in_vain = 0 if parts[-1].pages else in_vain + 1
             if parts[-1].pages:  # a pass that gets on may take as long as it needs
                 patience = time.monotonic() + length
