@@ -4,25 +4,23 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from sandbox.moments import ticks_of
-from sandbox.squeeze import segment
+from sandbox.poison import poisoned
+from sandbox.squeeze import segment, serialise
 
 Raw = dict[str, Any]
-
-
-def serialise(raw: object) -> bytes:
-    """JSON as sent. UTF-8 where possible; text that UTF-8 cannot carry (a lone surrogate) goes out escaped."""
-    try:
-        return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        return json.dumps(raw, separators=(",", ":")).encode()
+__all__ = ["Casebook", "Raw", "Version", "serialise"]
 
 
 @dataclass(slots=True)
 class Version:
-    """One incident at one time. `written` is the world's time when it was stored, not what the incident says."""
+    """One incident at one time. `written` is the world's time when it was stored, not what the incident says.
+
+    `way` is one of `sandbox.poison` where this incident is always served spoiled.
+    """
 
     incident_id: int
     body: bytes
@@ -31,6 +29,8 @@ class Version:
     status: str
     assigned_to: str | None
     written: int
+    way: str = ""
+    _served: bytes | None = None
     _packed: bytes | None = None
 
     @classmethod
@@ -53,11 +53,23 @@ class Version:
         return found
 
     @property
+    def served(self) -> bytes:
+        """The bytes that go over the wire: the body, or what its poison has made of it."""
+        if self._served is None:
+            self._served = poisoned(self.body, self.way) if self.way else self.body
+        return self._served
+
+    @property
     def packed(self) -> bytes:
-        """The body as a deflate piece, made once."""
+        """What is served as a deflate piece, made once."""
         if self._packed is None:
-            self._packed = segment(self.body)
+            self._packed = segment(self.served)
         return self._packed
+
+    def shows_after(self, longest: int) -> int:
+        """The world's time from which readers see it, if each version is late by up to `longest` ticks of its own."""
+        digest = blake2b(b"%d:%d" % (self.incident_id, self.written), digest_size=4).digest()
+        return self.written + longest * int.from_bytes(digest) // 2**32
 
 
 @dataclass
@@ -81,6 +93,7 @@ class Casebook:
         with self._lock:
             previous = self._current.get(version.incident_id)
             if previous:
+                version.way = previous.way
                 self._earlier.setdefault(version.incident_id, []).append(previous)
             self._current[version.incident_id] = version
             self._order = None
@@ -92,6 +105,18 @@ class Casebook:
             raw = self._current[incident_id].raw
             edit(raw)
             return self.put(raw, written=written)
+
+    def poison(self, incident_id: int, way: str) -> None:
+        """From now on this incident is served spoiled, in all its versions. KeyError if there is none."""
+        with self._lock:
+            self._current[incident_id].way = way
+            self._current[incident_id]._served = self._current[incident_id]._packed = None
+
+    def remove(self, incident_id: int) -> None:
+        """It is gone: neither listed nor found. KeyError if there is none."""
+        with self._lock:
+            del self._current[incident_id]
+            self._order = None
 
     def load(self, raws: Iterable[Raw], *, written: int) -> None:
         """Store many at once."""
@@ -127,6 +152,18 @@ class Casebook:
             seen = [self._visible(version, written) for version in self._current.values()]
         found = [version for version in seen if version]
         return sorted(found, key=lambda version: (-version.updated, version.incident_id))
+
+    def as_seen_each_late(self, now: int, longest: int) -> list[Version]:
+        """What a reader sees at `now` if every version becomes visible after its own delay, newest first."""
+        with self._lock:
+            found = [version for one in self._current.values() if (version := self._shown(one, now, longest))]
+        return sorted(found, key=lambda version: (-version.updated, version.incident_id))
+
+    def _shown(self, version: Version, now: int, longest: int) -> Version | None:
+        if version.written + longest <= now or version.shows_after(longest) <= now:
+            return version
+        earlier = reversed(self._earlier.get(version.incident_id, []))
+        return next((older for older in earlier if older.shows_after(longest) <= now), None)
 
     def _visible(self, version: Version, written: int) -> Version | None:
         if version.written <= written:

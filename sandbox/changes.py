@@ -71,6 +71,22 @@ def _raised(rng: random.Random, _: Tenant, raw: Raw) -> None:
     raw["severity"] = rng.choice(("Medium", "High"))
 
 
+def silent(rng: random.Random) -> Edit:
+    """An alert changes; whoever reads only what was updated lately does not see it."""
+
+    def edit(raw: Raw) -> None:
+        alerts = [alert for alert in _list(raw.get("alerts")) if isinstance(alert, dict)]
+        if alerts:
+            rng.choice(alerts)["investigationState"] = f"Running{rng.randrange(1000)}"
+
+    return edit
+
+
+def lose(alerts: list[Any]) -> Edit:
+    """These alerts have gone to another incident."""
+    return lambda raw: raw.update(alerts=[alert for alert in _list(raw.get("alerts")) if alert not in alerts])
+
+
 def what_moves(book: Casebook, source: int) -> tuple[list[Any], list[str]]:
     """The alerts and tags that leave a merged incident."""
     version = book.get(source)

@@ -6,6 +6,7 @@ POSTs that come from a page of another site are refused: it must not be able to 
 import json
 import math
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -39,6 +40,10 @@ class Control:
         self._actions: dict[tuple[str, str], Callable[[Request, Body], Any]] = {
             ("POST", "incidents"): self._incident,
             ("POST", "merge"): self._merge,
+            ("POST", "move"): self._move,
+            ("POST", "poison"): self._poison,
+            ("POST", "silent"): self._silent,
+            ("POST", "vanish"): self._vanish,
             ("POST", "consent"): self._consent,
             ("DELETE", "consent"): self._revoke,
             ("POST", "revoke"): self._revoke,
@@ -83,6 +88,22 @@ class Control:
             for raw in [one.raw]
         ]
         return _json({"tenant_id": tenant.tenant_id, "incidents": incidents})
+
+    async def digest(self, request: Request) -> Response:
+        """{tenant id: [[number, lastUpdateTime, blake2b-128 of the bytes as served, way it is poisoned or null]]}."""
+        found = {
+            tenant.tenant_id: [
+                [one.incident_id, one.raw["lastUpdateTime"], blake2b(one.served, digest_size=16).hexdigest(), one.way]
+                for one in tenant.book.newest_first()
+            ]
+            for tenant in self.world.tenants.values()
+        }
+        return JSONResponse(found)
+
+    async def counters(self, request: Request) -> Response:
+        """{"calls", "self_inflicted": 429s by the limits, "early": calls before a wait was over}."""
+        quotas = self.world.quotas
+        return JSONResponse({"calls": self.world.calls.last, "self_inflicted": quotas.refused, "early": quotas.early})
 
     async def calls(self, request: Request) -> Response:
         """{"last": int, "calls": [...]} with numbers above ``since``; tokens as the start of a hash only."""
@@ -164,6 +185,38 @@ class Control:
         self.panel.say(f"An administrator of {tenant.name} has consented.{late}")
         return self.world.describe(tenant)
 
+    def _move(self, request: Request, body: Body) -> Any:
+        """The last alert of incident ``source`` goes over to ``target``."""
+        return self._happens(
+            request,
+            body,
+            "source",
+            lambda tenant, number: self.world.move_alert(tenant, number, int(body.get("target", 0))),
+        )
+
+    def _silent(self, request: Request, body: Body) -> Any:
+        """An alert of ``incident`` changes; the incident's own time does not."""
+        return self._happens(request, body, "incident", self.world.silent_change)
+
+    def _vanish(self, request: Request, body: Body) -> Any:
+        """Microsoft no longer has ``incident``."""
+        return self._happens(request, body, "incident", self.world.vanish)
+
+    def _poison(self, request: Request, body: Body) -> Any:
+        """``incident`` is always served spoiled, in ``way``."""
+        way = str(body.get("way", "deep"))
+        return self._happens(
+            request, body, "incident", lambda one, number: self.world.poison_incident(one, number, way)
+        )
+
+    def _happens(self, request: Request, body: Body, name: str, act: Callable[[Tenant, int], object]) -> Any:
+        tenant = self._tenant(request)
+        try:
+            act(tenant, int(body.get(name, 0)))
+        except (KeyError, TypeError) as missing:
+            raise Wrong(f"{tenant.name} has no such incident.", 404) from missing
+        return {"incidents": len(tenant.book)}
+
     def _revoke(self, request: Request, body: Body) -> Any:
         """The customer deletes the enterprise application."""
         tenant = self._tenant(request)
@@ -193,8 +246,8 @@ class Control:
         return {"faults": [fault.described() for fault in self.world.faults.active()]}
 
     def _pace(self, request: Request, body: Body) -> Any:
-        """``pace`` 0 is quiet, 1 one happening every four seconds, 1000 the most."""
-        self.world.pace = _number(body, "pace", least=0, most=1000)
+        """``pace`` 0 is quiet, 1 one happening every four seconds, 1000 the most; ``busy``: rarer things happen too."""
+        self.world.pace, self.world.busy = _number(body, "pace", least=0, most=1000), bool(body.get("busy"))
         self.panel.say("Things happen by themselves now." if self.world.pace else "Nothing happens by itself now.")
         return {"pace": self.world.pace}
 

@@ -49,17 +49,26 @@ async def admit(
     caller = _caller(world, request, resource)
     tenant = world.tenants[caller.tenant_id]
     request.state.tenant_id = tenant.tenant_id
+    world.quotas.note_arrival(tenant.tenant_id, operation, now=world.clock.seconds())
     faults = world.faults.draw(tenant.tenant_id, operation)
     request.state.faults = tuple(fault.kind for fault in faults)
     await answers.wait(faults, at_least=SLOW_SECONDS if tenant.manner == cast.SLOW else 0.0)
     for fault in faults:
         if fault.kind in INSTEAD:
+            _remember_wait(world, tenant, operation, fault)
             raise Turned(answers.instead(fault, tenant_id=tenant.tenant_id, now=world.clock.seconds()))
     if not caller.roles & roles:
         message = "The application does not have any of the required application permissions."
         raise Turned(answers.error(403, "Forbidden", message))
     _spend(world, tenant, operation)
     return Admitted(tenant, {fault.kind: fault for fault in faults})
+
+
+def _remember_wait(world: World, tenant: cast.Tenant, operation: str, fault: Fault) -> None:
+    """A plain throttle tells how long to wait; nonsense in its place tells nothing."""
+    seconds = fault.options.get("seconds", 5)
+    if fault.kind == "throttle" and isinstance(seconds, int | float) and "message" not in fault.options:
+        world.quotas.tell(tenant.tenant_id, operation, until=world.clock.seconds() + seconds)
 
 
 def _caller(world: World, request: Request, resource: Resource) -> Caller:
@@ -82,6 +91,7 @@ def _spend(world: World, tenant: cast.Tenant, operation: str) -> None:
         message, seconds = _said(50, left), left
     elif exceeded := world.quotas.spend(tenant.tenant_id, operation, now=now):
         message, seconds = exceeded.message, exceeded.seconds
+        world.quotas.tell(tenant.tenant_id, operation, until=now + seconds)
     if message:
         with_header = tenant.number % 2 == 0 if world.retry_after is None else world.retry_after
         header = str(seconds) if with_header else None

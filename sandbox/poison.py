@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.casebook import serialise
+from sandbox.squeeze import serialise
 
 # More bytes than a careful reader takes for one incident.
 HUGE = 17 * 1024 * 1024

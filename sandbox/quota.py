@@ -9,6 +9,8 @@ from bisect import bisect_right
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
+# Seconds: clocks and the way here are not exact.
+TOLERANCE = 0.05
 PER_MINUTE = {"list": 50, "get": 100, "patch": 50, "machines": 100, "graph": 150}
 PER_HOUR = {"list": 1500, "get": 1500, "patch": 1500, "machines": 1500}
 
@@ -32,9 +34,15 @@ class Exceeded:
 
 @dataclass
 class Quotas:
-    """Counts accepted calls. `enabled` off lets everything through, for tests of something else."""
+    """Counts accepted calls. `enabled` off lets everything through, for tests of something else.
+
+    `refused` are calls turned down by these limits, `early` those that came before the time a caller was told to wait.
+    """
 
     enabled: bool = True
+    refused: int = 0
+    early: int = 0
+    _told: dict[tuple[str, str], float] = field(default_factory=dict)
     _calls: dict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
     def spend(self, tenant_id: str, operation: str, *, now: float) -> Exceeded | None:
@@ -45,7 +53,17 @@ class Quotas:
         refused = self._refusal(calls, operation, now) if self.enabled else None
         if refused is None:
             calls.append(now)
+        else:
+            self.refused += 1
         return refused
+
+    def tell(self, tenant_id: str, operation: str, *, until: float) -> None:
+        """A caller was told to wait until then, in seconds of the world's clock."""
+        self._told[tenant_id, operation] = until
+
+    def note_arrival(self, tenant_id: str, operation: str, *, now: float) -> None:
+        """Count a call that comes although its caller was told to wait."""
+        self.early += now < self._told.get((tenant_id, operation), 0.0) - TOLERANCE
 
     @staticmethod
     def _refusal(calls: deque[float], operation: str, now: float) -> Exceeded | None:

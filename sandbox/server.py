@@ -70,6 +70,8 @@ def _control_routes(control: Control, panel: Panel) -> list[Route | Mount]:
         Route(f"{own}/health", control.health),
         Route(f"{own}/tenants", control.tenants),
         Route(f"{own}/calls", control.calls),
+        Route(f"{own}/counters", control.counters),
+        Route(f"{own}/digest", control.digest),
         Mount(f"{own}/static", StaticFiles(directory=Path(__file__).parent / "static")),
         Route(f"{one}/truth", control.truth),
         Route(f"{one}/incidents/{{incident:int}}", control.change, methods=["POST"]),

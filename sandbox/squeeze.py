@@ -1,9 +1,10 @@
-"""Compressed pages without compressing on every call.
+"""JSON as it goes over the wire, and compressed pages without compressing on every call.
 
 Each incident is deflated once and ends on a byte boundary (a full flush), so a page is a join of ready pieces with a
 header before and a checksum behind.
 """
 
+import json
 import struct
 import zlib
 
@@ -12,6 +13,14 @@ _LEVEL = 3
 _END = b"\x03\x00"
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _ZLIB_HEAD = b"\x78\x01"
+
+
+def serialise(raw: object) -> bytes:
+    """JSON as sent. UTF-8 where possible; text that UTF-8 cannot carry (a lone surrogate) goes out escaped."""
+    try:
+        return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(raw, separators=(",", ":")).encode()
 
 
 def segment(data: bytes) -> bytes:

@@ -21,11 +21,14 @@ from sandbox.incidents import make_incident
 from sandbox.keys import Keys
 from sandbox.moments import SECOND, Clock, cut_to, ticks_from, ticks_of
 from sandbox.past import build_past
+from sandbox.poison import WAYS
 from sandbox.quota import Quotas
 from sandbox.registration import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Registration, Secret
 from sandbox.resources import MDE, RESOURCES, XDR, Resource, resource_of_role
 from sandbox.tokens import Tokens
 
+# How many incidents each of the first `big` tenants has: several pages.
+BIG = (250, 450)
 REAL_API = "https://api.security.microsoft.com"
 EXTRA_ROLES = {XDR.key: {"AdvancedHunting.Read.All"}, MDE.key: {"Machine.Isolate", "Machine.Scan"}}
 
@@ -34,6 +37,7 @@ class World:
     """`tenants`: how many of the cast, or names. `pace`: how lively it is by itself; 0 is quiet.
 
     Same `seed`, same tenants and incidents relative to `epoch` (aware; now unless given). `quotas` off counts no calls.
+    The first `big` tenants have several pages of incidents.
     """
 
     def __init__(
@@ -47,8 +51,9 @@ class World:
         client_secret: str = DEFAULT_CLIENT_SECRET,
         quotas: bool = True,
         incidents: tuple[int, int] = (40, 400),
+        big: int = 0,
     ) -> None:
-        self.seed, self.pace, self.incidents = seed, pace, incidents
+        self.seed, self.pace, self.incidents, self.big = seed, pace, incidents, big
         self.clock = Clock()
         self.epoch = ticks_from(epoch) if epoch else cut_to(self.clock.ticks(), 0)
         self.registration = Registration(client_id=client_id, secrets=[Secret(client_secret)])
@@ -60,6 +65,8 @@ class World:
         self.next_link_base = REAL_API
         # Whether a 429 carries Retry-After: None leaves it to the tenant's number, since nobody documents it.
         self.retry_after: bool | None = None
+        # Whether rarer things happen by themselves too; and, for proofs that the order is looked at, oldest first.
+        self.busy = self.ascending = False
         self.lock = threading.RLock()
         # Told of every change, where a world is to outlive its process: see sandbox.journal.
         self.journal: Callable[[dict[str, Any]], None] | None = None
@@ -79,7 +86,12 @@ class World:
     def _contents(self, tenant: Tenant) -> tuple[Estate, Casebook]:
         rng = random.Random(f"{self.seed}:{tenant.tenant_id}")
         estate, book = build_estate(rng, tenant.domain, epoch=self.epoch), Casebook()
-        book.load(build_past(rng, estate, tenant, bounds=self.incidents, epoch=self.epoch), written=self.epoch)
+        book.load(
+            build_past(
+                rng, estate, tenant, bounds=BIG if tenant.number < self.big else self.incidents, epoch=self.epoch
+            ),
+            written=self.epoch,
+        )
         return estate, book
 
     # Who
@@ -140,6 +152,32 @@ class World:
             alerts, tags = changes.what_moves(tenant.book, source)
             self._changed(tenant, source, changes.become_shell(target))
             return self._changed(tenant, target, changes.receive(alerts, tags, target))
+
+    def silent_change(self, tenant: Tenant, incident_id: int) -> Raw:
+        """An alert of it changes and its own lastUpdateTime does not, as with about one real alert in fifteen."""
+        with self.lock:
+            edit = changes.silent(self.rng)
+            return self._noted(tenant, tenant.book.change(incident_id, edit, written=self.clock.ticks()).raw)
+
+    def move_alert(self, tenant: Tenant, source: int, target: int) -> Raw:
+        """The last alert of `source` goes over to `target`; both get a new time. Returns the target."""
+        with self.lock:
+            alerts = changes.what_moves(tenant.book, source)[0][-1:]
+            if source == target or target not in tenant.book:
+                raise KeyError(target)
+            self._changed(tenant, source, changes.lose(alerts))
+            return self._changed(tenant, target, changes.receive(alerts, [], target))
+
+    def vanish(self, tenant: Tenant, incident_id: int) -> None:
+        """Microsoft no longer has it. KeyError for an unknown incident."""
+        with self.lock:
+            tenant.book.remove(incident_id)
+
+    def poison_incident(self, tenant: Tenant, incident_id: int, way: str) -> None:
+        """It is served spoiled from now on, in one of `sandbox.poison.WAYS`. KeyError, ValueError."""
+        if way not in WAYS:
+            raise ValueError(f"There is no way {way!r} to poison; there are {', '.join(WAYS)}.")
+        tenant.book.poison(incident_id, way)
 
     def _changed(self, tenant: Tenant, incident_id: int, edit: changes.Edit) -> Raw:
         now = self.clock.ticks()

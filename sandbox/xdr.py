@@ -55,7 +55,8 @@ class IncidentsApi:
             query = odata.parse(request.query_params.multi_items())
         except odata.ODataError as problem:
             return answers.error(400, "ODataError", str(problem))
-        page, more = query.page(self._visible(call))
+        versions = self._visible(call)
+        page, more = query.page(versions[::-1] if self.world.ascending else versions)
         if drift := call.faults.get("drift"):
             self._drift(call, int(drift.number_option("changes", 5)))
         loops = "loop" in call.faults
@@ -67,6 +68,9 @@ class IncidentsApi:
         late = call.faults.get("late")
         if late is None:
             return call.tenant.book.newest_first()
+        if late.options.get("each"):
+            longest = round(late.number_option("seconds", 30) * SECOND)
+            return call.tenant.book.as_seen_each_late(self.world.clock.ticks(), longest)
         behind = round(late.number_option("seconds", 30) * SECOND)
         return call.tenant.book.as_seen_before(self.world.clock.ticks() - behind)
 
@@ -89,7 +93,7 @@ class IncidentsApi:
         if version is None:
             return _not_found(request)
         poison = call.faults.get("poison")
-        body = poisoned(version.body, _way(poison)) if poison else version.body
+        body = poisoned(version.served, _way(poison)) if poison else version.served
         return answers.odata(body, request.headers.get("accept-encoding", ""))
 
     def _patch(self, request: Request, call: Admitted) -> Response:
@@ -109,7 +113,7 @@ class IncidentsApi:
 
 def _page(request: Request, page: Sequence[Version], link: str | None, poison: Fault | None) -> Response:
     tail = b"]" + (b',"@odata.nextLink":' + serialise(link) if link else b"") + b"}"
-    bodies = [version.body for version in page]
+    bodies = [version.served for version in page]
     if poison and page:
         place = int(poison.number_option("place", 0)) % len(page)
         bodies[place] = poisoned(bodies[place], _way(poison))

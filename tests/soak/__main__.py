@@ -1,0 +1,216 @@
+"""``python -m tests.soak``: a thousand tenants, a fifth of all calls faulty, workers killed, and nothing lost.
+
+Chaos for so many seconds, then quiet until every tenant had one complete pass; then the oracle compares what the
+portal holds with what the stand-in cloud has. A sweep over every tenant follows, after which every byte must be equal.
+Ends by itself; the status is 0 only if all holds. The last line has the figures, ``.local/soak.json`` the same.
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+
+from tests.repository.tree import ROOT
+from tests.soak import oracle
+from tests.soak.bugs import BUGS
+from tests.soak.chaos import SURVIVOR, VICTIM, Chaos
+from tests.soak.stage import Stage, staged
+from tests.soak.witness import Witness
+
+SHOWN: Final = 5
+QUIET_LIMIT: Final = 120.0
+# What must be nothing.
+NONE_OF: Final = (
+    "lost", "stale", "different", "ghosts", "not_aside", "duplicated", "foreign", "wrongly_aside", "zombie_writes",
+    "self_inflicted_429s", "missing_in_sweeps", "not_settled",
+)  # fmt: skip
+
+_SEED = """
+WITH customer AS (INSERT INTO tenants_customer (name, created_at) SELECT 'Customer ' || n, now()
+    FROM unnest(%(numbers)s::int[]) AS n RETURNING id, name),
+tenant AS (INSERT INTO tenants_tenant (customer_id, entra_id, slug, name, domain, state, state_code, state_detail,
+        state_reference, state_since, accepted_roles, connected_at, created_at, check_due_at)
+    SELECT c.id, x.entra_id, 'tenant-' || x.n, 'Tenant ' || x.n, '', 'connected', '', '', '', now(), '[]', now(), now(),
+        now() + interval '1 hour'
+    FROM unnest(%(numbers)s::int[], %(ids)s::uuid[]) AS x(n, entra_id) JOIN customer c ON c.name = 'Customer ' || x.n
+    RETURNING id)
+INSERT INTO tenants_syncstate (tenant_id, next_due_at, lease_owner, lease_epoch, watermark_text, gaps_left, pass_kind,
+    pass_since, pass_skip, pass_newest, pass_missing, pass_outdated, pass_silent, failures, is_slow, last_error_code,
+    last_error, progress_pages, progress_seen)
+SELECT id, now() + random() * interval '15 seconds', '', 0, '', 0, '', '', 0, '', 0, 0, 0, 0, false, '', '', 0, 0
+FROM tenant
+"""
+
+
+@dataclass
+class Report:
+    """What holds, what does not, and the figures."""
+
+    seed: int
+    bug: str
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, what: str, found: list[str] | int) -> None:
+        """Keep a count, and the first examples."""
+        self.counts[what] = found if isinstance(found, int) else len(found)
+        if not isinstance(found, int) and found:
+            self.examples[what] = found[:SHOWN]
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything that must be nothing is nothing, and something was looked at."""
+        return bool(self.figures.get("compared")) and not any(self.counts.get(what, 1) for what in NONE_OF)
+
+
+def main() -> int:
+    """0 if all holds; with --bug 0 only if the bug was caught."""
+    given = arguments()
+    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
+    bugs = list(BUGS) if given.bug == "each" else [given.bug]
+    failures = 0
+    for bug in bugs:
+        report = soak(seed=seed, tenants=given.tenants, seconds=given.seconds, bug=bug)
+        told(report, f"soak{'-' + bug if bug else ''}.json")
+        failures += report.holds if bug else not report.holds
+    if any(bugs):
+        sys.stdout.write(f"{len(bugs) - failures} of {len(bugs)} seeded bugs were caught.\n")
+    return 1 if failures else 0
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--tenants", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=210, help="of chaos")
+    parser.add_argument("--seed", type=int, help="repeats faults and choices; printed")
+    parser.add_argument("--bug", default="", choices=["", "each", *BUGS], help="a worker with this bug; must be caught")
+    return parser.parse_args()
+
+
+def soak(*, seed: int, tenants: int, seconds: float, bug: str) -> Report:
+    """One whole soak."""
+    report = Report(seed, bug)
+    say(f"{tenants} tenants, {seconds:.0f} s of chaos, seed {seed}{', bug ' + bug if bug else ''}")
+    with staged(ROOT / ".local" / "soak", seed=seed, tenants=tenants, bug=bug) as stage:
+        ids = [row["id"] for row in stage.control("tenants", method="GET")["tenants"]]
+        with stage.database() as connection:
+            connection.execute(_SEED, {"numbers": list(range(len(ids))), "ids": [UUID(one) for one in ids]})
+        witness = Witness(stage)
+        witness.install()
+        chaos = Chaos(stage, witness, seed, ids)
+        chaos.begin(pace=min(400.0, 0.4 * tenants))
+        start(stage)
+        chaos.run(seconds)
+        chaos.end()
+        say("quiet")
+        quiet(stage, report)
+        look(stage, chaos, witness, report)
+    return report
+
+
+def start(stage: Stage) -> None:
+    """Two workers and two beats."""
+    for worker in (SURVIVOR, VICTIM):
+        stage.start_worker(worker)
+    for beat in ("beat-a", "beat-b"):
+        schedule = ["--schedule", str(stage.folder / beat)]
+        stage.start(beat, "-m", "celery", "-A", stage.app, "--quiet", "beat", "--loglevel", "WARNING", *schedule)
+
+
+def quiet(stage: Stage, report: Report) -> None:
+    """Until every tenant had a complete pass that began in the quiet, once what was delayed has become visible."""
+    time.sleep(5)
+    began = time.monotonic()
+    report.note("not_settled", passed(stage, "pass_started_at >= %s AND last_ok_at >= pass_started_at"))
+    report.figures["quiet_seconds"] = round(time.monotonic() - began, 1)
+
+
+def passed(stage: Stage, condition: str) -> int:
+    """How many tenants do not meet the condition when the time is over; ``%s`` is the moment of this call."""
+    until = time.monotonic() + QUIET_LIMIT
+    query = f"SELECT count(*) FROM tenants_syncstate WHERE NOT coalesce({condition}, false)"  # noqa: S608  our own text
+    with stage.database() as connection:
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+        moment = row[0] if row else None
+        while True:
+            left = connection.execute(query, [moment]).fetchone()
+            if not left or not left[0] or time.monotonic() > until:
+                return int(left[0]) if left else -1
+            time.sleep(1)
+
+
+def look(stage: Stage, chaos: Chaos, witness: Witness, report: Report) -> None:
+    """The oracle, before and after a sweep over every tenant."""
+    with stage.database() as connection:
+        first = oracle.look(connection, stage.control("digest", method="GET"))
+        report.note("lost", first.lost)
+        report.note("stale", first.stale)
+        say(f"after the polls: {len(first.lost)} lost, {len(first.stale)} stale of {first.compared}")
+        if not report.bug:
+            sweep(stage, connection, report)
+            say("every tenant was swept")
+        last = oracle.look(connection, stage.control("digest", method="GET"))
+        report.note("different", last.different if not report.bug else 0)
+        report.note("ghosts", last.ghosts if not report.bug else 0)
+        report.note("not_aside", last.not_aside)
+        report.note("foreign", oracle.foreign(connection))
+        report.note("wrongly_aside", oracle.wrongly_aside(connection, chaos.poisoned))
+        report.note("duplicated", oracle.duplicated(connection))
+        report.figures |= {"compared": last.compared, **facts(connection)}
+    report.note("zombie_writes", witness.zombies())
+    counters = stage.control("counters", method="GET")
+    report.note("self_inflicted_429s", int(counters["self_inflicted"]))
+    report.figures |= {"early_calls": counters["early"], "calls": counters["calls"], **witness.figures(), **chaos.done}
+    report.figures["poisoned"] = sum(map(len, chaos.poisoned.values()))
+
+
+def sweep(stage: Stage, connection: "psycopg.Connection[Any]", report: Report) -> None:
+    """Every tenant's window is read again, as once a day; what it finds missing had been lost."""
+    connection.execute("UPDATE tenants_syncstate SET sweep_due_at = now(), next_due_at = least(next_due_at, now())")
+    report.counts["not_settled"] += passed(stage, "sweep_due_at > %s")
+    row = connection.execute(
+        "SELECT coalesce(sum(missing + outdated), 0), sum(silent), count(*) FROM tenants_completenesscheck"
+    )
+    missing, silent, checks = row.fetchone() or (1, 0, 0)
+    report.note("missing_in_sweeps", int(missing))
+    report.figures |= {"silent_changes_swept": int(silent or 0), "sweeps": checks}
+
+
+def facts(connection: "psycopg.Connection[Any]") -> dict[str, Any]:
+    """Sizes."""
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM incidents_incident), (SELECT count(*) FROM incidents_alert),"
+        " (SELECT count(*) FROM incidents_quarantine), (SELECT sum(lease_epoch) FROM tenants_syncstate)"
+    ).fetchone() or (0, 0, 0, 0)
+    return dict(zip(("incidents", "alerts", "quarantined", "passes"), (int(n or 0) for n in row), strict=True))
+
+
+def told(report: Report, name: str) -> None:
+    """What was found, then the figures in one line."""
+    target = ROOT / ".local" / name
+    whole = {"seed": report.seed, "bug": report.bug, "holds": report.holds, "counts": report.counts}
+    target.write_text(json.dumps(whole | {"figures": report.figures, "examples": report.examples}, indent=2) + "\n")
+    for what, examples in report.examples.items():
+        say(f"{what}: {'; '.join(examples)}")
+    figures = {**report.counts, **report.figures}
+    verdict = "holds" if report.holds else "DOES NOT HOLD"
+    line = ", ".join(f"{name} {value}" for name, value in figures.items())
+    sys.stdout.write(f"seed {report.seed}, {verdict}: {line}\n")
+
+
+def say(line: str) -> None:
+    """Progress on standard error."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
