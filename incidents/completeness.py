@@ -76,8 +76,9 @@ def note_gaps(*, tenant: Tenant, absent: Sequence[int], found: int, now: datetim
     last = CompletenessCheck.objects.filter(tenant=tenant).first()
     if not found or last is None:
         return
-    last.missing, last.by_number = last.missing + found, last.by_number + found
-    last.save(update_fields=["missing", "by_number"])
+    for name in ("held", "missing", "by_number"):
+        setattr(last, name, getattr(last, name) + found)
+    last.save(update_fields=["held", "missing", "by_number"])
     notes.append(f"{found} incidents that no list had shown were found by their numbers.")
     _tell(tenant, f"Incidents were found by their numbers that no list had shown: {last.sentence}.", now)
 

@@ -21,7 +21,7 @@ def oldest_first() -> None:
     from incidents import entries, store
 
     span_of = entries.span_of
-    store.span_of = lambda given: _in_order(span_of(given))  # type: ignore[attr-defined]
+    store.span_of = lambda given: _in_order(span_of(given))  # type: ignore[attr-defined,assignment]
 
 
 def _in_order(span: Any) -> Any:
