@@ -13,6 +13,7 @@ urlpatterns = [
     path("tenants/<slug:slug>/link/", actions.new_link, name="new_link"),
     path("tenants/<slug:slug>/check/", actions.check_now, name="check_now"),
     path("tenants/<slug:slug>/sync/", actions.sync_now, name="sync_now"),
+    path("tenants/<slug:slug>/completeness/", actions.sweep_now, name="sweep_now"),
     path("tenants/<slug:slug>/roles/", actions.accept_roles, name="accept_roles"),
     path("tenants/<slug:slug>/disconnect/", actions.disconnect, name="disconnect"),
     path("connect/<str:secret>/", customer.connect, name="connect"),

@@ -16,7 +16,7 @@ from defender.errors import DefenderError
 from tenants import consent, scope, tokens
 from tenants.access import access_tenant, staff_only
 from tenants.forms import ConnectForm
-from tenants.leases import ask_for_pass
+from tenants.leases import ask_for_check, ask_for_pass
 from tenants.middleware import opens_own_scope
 from tenants.models import Tenant, TenantState, TokenFacts
 
@@ -81,6 +81,20 @@ def sync_now(request: HttpRequest, slug: str) -> HttpResponse:
         messages.info(request, "A pass is due now; a worker takes it within seconds.")
     else:
         messages.warning(request, "This tenant is not connected, so there is nothing to read yet.")
+    return redirect(tenant)
+
+
+@require_POST
+@staff_only
+def sweep_now(request: HttpRequest, slug: str) -> HttpResponse:
+    """Make a sweep due now: it reads the whole window again and says what was missing."""
+    tenant = staff_tenant(request, slug)
+    if tenant.is_syncing:
+        ask_for_check(tenant)
+        record(Event(by=actor_for(request), action="ask for a sweep", tenant=tenant.entra_id, subject=tenant.name))
+        messages.info(request, "The last weeks are being read again; this page then says whether anything was missing.")
+    else:
+        messages.warning(request, "This tenant is not connected, so there is nothing to compare with.")
     return redirect(tenant)
 
 

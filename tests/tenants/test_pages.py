@@ -13,7 +13,18 @@ from accounts.models import User
 from accounts.roles import Permission, Role
 from tenants import scope
 from tenants.access import access_tenant, tenants_for
-from tenants.models import Grant, SyncRun, Tenant, TenantGroup, TenantGroupMember, TenantState, TokenFacts
+from tenants.models import (
+    Budget,
+    CompletenessCheck,
+    Grant,
+    SyncRun,
+    SyncState,
+    Tenant,
+    TenantGroup,
+    TenantGroupMember,
+    TenantState,
+    TokenFacts,
+)
 from tests.cast import Cast, make_person, make_tenant
 from tests.conftest import WebClient
 from tests.tenants.arranged import again, make_link, now
@@ -35,6 +46,7 @@ EXPECTED = {
     "/tenants/contoso/link/": {**ACT, "staff": (405, 200), "staff without grant": (405, 200)},
     "/tenants/contoso/check/": ACT,
     "/tenants/contoso/sync/": ACT,
+    "/tenants/contoso/completeness/": ACT,
     "/tenants/contoso/roles/": ACT,
     "/tenants/contoso/disconnect/": ACT,
 }
@@ -213,3 +225,39 @@ def test_a_tenant_without_sync_state_still_has_a_page(cast: Cast, client: WebCli
 def test_a_person_without_tenants_is_told_so(cast: Cast, client: WebClient) -> None:
     client.force_login(make_person("dora"))
     assert "0 tenants assigned to you" in client.get("/tenants/").text
+
+
+def test_the_tenants_page_and_the_list_say_whether_anything_is_missing_and_how_many_calls_are_used(
+    cast: Cast, client: WebClient
+) -> None:
+    at = now()
+    with scope.operations():
+        CompletenessCheck.objects.create(tenant=cast.contoso, checked_at=at, days=30, held=3412, missing=3)
+        Budget.objects.create(
+            tenant=cast.contoso, verb="list", minute_started_at=at, minute_used=10, hour_started_at=at, hour_used=750
+        )
+        SyncState.objects.update_or_create(
+            tenant=cast.contoso, defaults={"failures": 4, "breaker_until": at + timedelta(hours=1), "is_slow": True}
+        )
+    client.force_login(cast.alice)
+    page = client.get("/tenants/contoso/").text
+    assert "3 missing of 3,412 in the last 30 days; read again" in page
+    assert "10 of 50 this minute, 750 of 1,500 this hour" in page
+    assert "paused until" in page and "slow:" in page
+    listed = client.get("/tenants/").text
+    assert "3 of 3,412" in listed and "50 %" in listed
+    client.force_login(cast.charlie)
+    assert "3,412" not in client.get("/tenants/").text
+
+
+def test_staff_ask_for_a_sweep_and_it_is_due_at_once(cast: Cast, client: WebClient) -> None:
+    with scope.operations():
+        SyncState.objects.update_or_create(
+            tenant=cast.contoso, defaults={"sweep_due_at": now() + timedelta(days=1), "next_due_at": now()}
+        )
+    client.force_login(make_person("ada", is_staff=True))
+    page = client.post("/tenants/contoso/completeness/", follow=True)
+    assert "whether anything was missing" in page.text
+    with scope.operations():
+        due = SyncState.objects.get(tenant=cast.contoso).sweep_due_at
+    assert due is not None and due <= now()
