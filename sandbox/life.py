@@ -36,6 +36,8 @@ def happen(world: World, rng: random.Random) -> None:
     kinds = (*_USUAL, *_BUSY) if world.busy else _USUAL
     what = rng.choices([kind for kind, _ in kinds], weights=[weight for _, weight in kinds])[0]
     known = _open(tenant)
+    if world.busy:  # otherwise the newest few change again and again, which hides what was not read in between
+        rng.shuffle(known)
     if what == "arrive":
         world.new_incident(tenant)
     elif what == "merge" and len(known) > 2:
@@ -45,7 +47,7 @@ def happen(world: World, rng: random.Random) -> None:
     elif what == "silent" and known:
         world.silent_change(tenant, rng.choice(known[:12]))
     elif what == "vanish" and len(known) > 5:
-        world.vanish(tenant, known[0])
+        world.vanish(tenant, max(known))
     elif known:
         world.change_incident(tenant, rng.choice(known[:12]))
 

@@ -127,7 +127,7 @@ def start(stage: Stage) -> None:
 
 def quiet(stage: Stage, report: Report) -> None:
     """Until every tenant had a complete pass that began in the quiet, once what was delayed has become visible."""
-    time.sleep(5)
+    time.sleep(6)
     began = time.monotonic()
     report.note("not_settled", passed(stage, "pass_started_at >= %s AND last_ok_at >= pass_started_at"))
     report.figures["quiet_seconds"] = round(time.monotonic() - began, 1)

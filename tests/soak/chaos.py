@@ -33,9 +33,10 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "error_object", "probability": 0.01},
     {"kind": "empty", "probability": 0.01},
     {"kind": "drip", "seconds": 6, "pieces": 6, "probability": 0.005},
+    {"kind": "drip", "seconds": 3, "pieces": 6, "probability": 0.04, "on": ["list"]},  # slow, but it arrives
     {"kind": "slow", "seconds": 1, "probability": 0.02},
     {"kind": "drift", "changes": 3, "probability": 0.03},
-    {"kind": "late", "seconds": 4, "each": True},
+    {"kind": "late", "seconds": 5.5, "each": True},
 )
 # Ways of sandbox.poison that no reader can take, and some that it can.
 WAYS: Final = ("deep", "digits", "cut", "nul", "nan")

@@ -1,0 +1,77 @@
+"""``python -m tests.bench``: what the sync costs, side by side with other ways of doing the same, in one run.
+
+Rounds are interleaved and a goal is the median of the rounds' ratios, because these machines are noisy. The status is
+0 where everything held the same and unchanged pages wrote nothing; goals are only told. The last line has the figures,
+``.local/bench.json`` the same.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from typing import Any
+
+from demo.ports import free_port
+from tests.bench import stage
+from tests.repository.tree import ROOT
+
+PARTS = ("ingest", "overlap", "tokens", "idle")
+
+
+def main() -> int:
+    """0 if all methods agree."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="two rounds")
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--seed", type=int)
+    given = parser.parse_args()
+    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
+    rounds = 2 if given.quick else given.rounds
+    port = free_port(19700)
+    say(f"seed {seed}, {rounds} rounds")
+    stage.prepare(f"http://127.0.0.1:{port}")
+    try:
+        goals, figures = measure([given.only] if given.only else list(PARTS), seed=seed, rounds=rounds, port=port)
+    finally:
+        stage.release()
+    for goal in goals:
+        sys.stdout.write(f"{goal}\n")
+    whole = {"seed": seed, "rounds": rounds, "cores": os.cpu_count(), "figures": figures}
+    whole["goals"] = [
+        {"name": goal.name, "value": round(goal.value, 4), "bound": goal.bound, "met": goal.is_met} for goal in goals
+    ]
+    (ROOT / ".local" / "bench.json").write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    line = ", ".join(f"{name} {value}" for name, value in figures.items())
+    sys.stdout.write(f"seed {seed}, {sum(goal.is_met for goal in goals)} of {len(goals)} goals met: {line}\n")
+    return 0
+
+
+def measure(parts: list[str], *, seed: int, rounds: int, port: int) -> tuple[list[Any], dict[str, Any]]:
+    """The parts asked for, one after the other."""
+    from tests.bench import idle, ingest, overlap, tokens
+
+    runs: dict[str, Any] = {
+        "ingest": lambda: ingest.run(seed=seed, rounds=rounds, say=say),
+        "overlap": lambda: overlap.run(seed=seed, rounds=rounds, say=say),
+        "tokens": lambda: tokens.run(say=say),
+        "idle": lambda: idle.run(rounds=rounds, port=port, say=say),
+    }
+    goals, figures = [], {}
+    for part in parts:
+        more, told = runs[part]()
+        goals += more
+        figures |= told
+    return goals, figures
+
+
+def say(line: str) -> None:
+    """Progress on standard error."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
