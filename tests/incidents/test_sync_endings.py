@@ -101,7 +101,9 @@ def test_a_throttled_tenant_does_not_hold_up_another(contoso: Tenant, world: Wor
     assert_nothing_lost(fabrikam, world.tenant("Fabrikam"))
 
 
-def test_failures_in_a_row_wait_longer_each_time_within_bounds(contoso: Tenant, world: World, settings: Any) -> None:
+def test_f38_failures_in_a_row_wait_longer_each_time_within_bounds(
+    contoso: Tenant, world: World, settings: Any
+) -> None:
     world.faults.add(None, {"kind": "status", "status": 503, "on": ["list"]})
     waits = []
     for failure in range(12):
