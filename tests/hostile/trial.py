@@ -30,7 +30,7 @@ SPLIT_EVERY = 10
 # Pages that are sent a second time, one in so many: nothing of them may be new.
 AGAIN_EVERY = 7
 # Memory is compared with what it is after so many damaged incidents, when each way, also the largest, was there once.
-WARM_AFTER = len(NAMES)
+WARM_AFTER = len(NAMES) + 3
 
 
 class Misfiled(AssertionError):
@@ -45,7 +45,6 @@ class Figures:
     payloads: int = 0
     pages: int = 0
     neighbours: int = 0
-    saved: int = 0
     read: int = 0
     aside: int = 0
     stubs: int = 0
@@ -80,14 +79,14 @@ class Trial:
         return self.figures
 
     def _next(self, waiting: Iterator[Payload]) -> list[Payload]:
-        wanted = self.chance.choice((1, 2, 2, 3, 3, 3))
+        wanted = self.chance.choice((1, 2, 3, 3, 3, 3))
         return list(islice(waiting, wanted))
 
     def _page(self, damaged: list[Payload]) -> bool:
         """Store the next page; False where there is nothing left to store."""
         if not damaged:
             return False
-        numbers = self.chance.sample(range(1, NEIGHBOURS + 1), self.chance.choice((20, 20, 25, 40, 100)))
+        numbers = self.chance.sample(range(1, NEIGHBOURS + 1), self.chance.choice((20, 20, 20, 30, 100)))
         changed = set(numbers[: self.chance.randint(3, 8)])
         self.versions.update(changed)
         neighbours = {number: sound(number, self.versions[number]) for number in numbers}
