@@ -36,7 +36,7 @@ POINTS = (
     Point("after-page", ("incidents.store:store_page",), after=True, at_most=5),
     Point("before-settle", ("tenants.leases:settle", "tenants.leases:settle_idle"), after=False, at_most=2),
     Point("mid-settle", ("tenants.leases:settle",), after=True, at_most=2),
-    Point("after-settle", ("incidents.sync:sync_tenant",), after=True, at_most=2),
+    Point("after-settle", ("incidents.ending:complete", "tenants.leases:settle_idle"), after=True, at_most=2),
 )
 BY_NAME = {point.name: point for point in POINTS}
 

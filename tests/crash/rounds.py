@@ -22,16 +22,14 @@ from django.utils import timezone
 from defender.times import is_later
 from incidents import rollup
 from incidents.models import Alert, Incident
-from incidents.tasks import sync_due
 from sandbox.cast import Tenant as TheirTenant
 from sandbox.server import running
 from sandbox.world import World
 from tenants import scope, tokens
 from tenants.models import Budget, SyncState
-from tests.conftest import as_worker
 from tests.crash import child
 from tests.crash.points import POINTS, Point
-from tests.incidents.synced import assert_nothing_lost, held, ours, without_context
+from tests.incidents.synced import assert_nothing_lost, held, ours, sync_due, without_context
 from tests.own_database import database_url
 
 PARTS = ("login", "xdr", "mde", "graph")
@@ -128,8 +126,7 @@ class Rounds:
         until = time.monotonic() + QUIET_SECONDS
         while not self._is_quiet(began):
             assert time.monotonic() < until, f"not quiet after {QUIET_SECONDS:.0f} s: {self._states()}"
-            with as_worker():
-                sync_due()
+            sync_due()
             self._wait_for_lease()
 
     def _is_quiet(self, began: datetime) -> bool:

@@ -3,6 +3,7 @@
 import json
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tests.defender.payloads import (
@@ -40,6 +41,7 @@ def payload(seed: int, number: int) -> Payload:
     return Payload(incident["incidentId"], way, _WAYS[way](chance, incident), must)
 
 
+@lru_cache(1_000)
 def sound(number: int, version: int) -> bytes:
     """A sound neighbour in one of its versions; later versions are later."""
     moment = f"2026-03-01T{version // 3600 % 24:02}:{version // 60 % 60:02}:{version % 60:02}.1234567Z"

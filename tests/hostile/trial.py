@@ -67,14 +67,13 @@ class Trial:
     def run(self, payloads: int) -> Figures:
         """Store so many damaged incidents in pages of one to three. Raises Misfiled."""
         waiting = (payload(self.figures.seed, number) for number in range(payloads))
-        while self._page(self._next(waiting)):
-            self._measure()
-        with as_worker(), scope.tenant(self.tenant.pk):
-            _must(
-                rollup.kept(self.tenant.pk) == rollup.counted(self.tenant.pk),
-                "the kept counts are not the counted ones",
-            )
-            self.figures.stubs = Incident.objects.filter(is_stub=True).count()
+        with as_worker():
+            while self._page(self._next(waiting)):
+                self._measure()
+            with scope.tenant(self.tenant.pk):
+                kept, counted = rollup.kept(self.tenant.pk), rollup.counted(self.tenant.pk)
+                self.figures.stubs = Incident.objects.filter(is_stub=True).count()
+        _must(kept == counted, "the counts as kept are not those of the incidents")
         self.figures.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return self.figures
 
@@ -103,20 +102,16 @@ class Trial:
         return True
 
     def _store(self, items: list[bytes], damaged: list[Payload], neighbours: dict[int, bytes]) -> None:
-        with as_worker():
-            result = store_page(tenant=self.tenant, items=items, now=NOW)
-            _must(result.seen == len(items), f"{_named(damaged)}: {result.seen} of {len(items)} entries were seen")
-            with scope.tenant(self.tenant.pk):
-                self._check_neighbours(damaged, neighbours)
-                aside = sum(self._check(one) for one in damaged)
-            _must(
-                result.quarantined == aside,
-                f"{_named(damaged)}: {result.quarantined} counted as put aside, not {aside}",
-            )
-            if self.figures.pages % AGAIN_EVERY == 0:
-                again = store_page(tenant=self.tenant, items=items, now=NOW)
-                brought = (again.new, again.changed, again.quarantined)
-                _must(brought == (0, 0, 0), f"{_named(damaged)}: the same page again brought {brought}")
+        result = store_page(tenant=self.tenant, items=items, now=NOW)
+        _must(result.seen == len(items), f"{_named(damaged)}: {result.seen} of {len(items)} entries were seen")
+        with scope.tenant(self.tenant.pk):
+            self._check_neighbours(damaged, neighbours)
+            aside = self._check_damaged(damaged)
+        _must(result.quarantined == aside, f"{_named(damaged)}: {result.quarantined} are counted as aside, not {aside}")
+        if self.figures.pages % AGAIN_EVERY == 0:
+            again = store_page(tenant=self.tenant, items=items, now=NOW)
+            brought = (again.new, again.changed, again.quarantined)
+            _must(brought == (0, 0, 0), f"{_named(damaged)}: the same page again brought {brought}")
         if self.figures.pages % SPLIT_EVERY == 0 and all(one.must == "read" for one in damaged):
             split = split_page(page_of(*items)).items
             _must(split == items, f"{_named(damaged)}: the page is not split into what it was made of")
@@ -128,29 +123,20 @@ class Trial:
         lost = sorted(number for number in wanted if held.get(number) != wanted[number])
         _must(not lost, f"{_named(damaged)}: the sound neighbours {lost} were not saved")
 
-    def _check(self, one: Payload) -> bool:
-        """Whether the payload was put aside; it is in exactly one place, with its bytes, and in the right one."""
-        digest = content_hash(one.raw)
-        bodies = [
-            bytes(b)
-            for b in IncidentRaw.objects.filter(incident__content_hash=digest, incident__is_stub=False).values_list(
-                "body", flat=True
-            )
-        ]
-        aside = list(Quarantine.objects.filter(content_hash=digest))
-        _must(
-            len(bodies) + len(aside) == 1, f"{_named([one])}: kept {len(bodies)} times and put aside {len(aside)} times"
-        )
-        _must(
-            one.must != "read" or bool(bodies),
-            f"{_named([one])}: put aside ({aside[0].reason if aside else ''}), though it can be read",
-        )
-        _must(one.must != "aside" or bool(aside), f"{_named([one])}: read, though it is no incident")
-        if bodies:
-            _must(bodies[0] == one.raw, f"{_named([one])}: the bytes kept are not those that were sent")
-            return False
-        self._check_aside(one, aside[0])
-        return True
+    def _check_damaged(self, damaged: list[Payload]) -> int:
+        """How many were put aside; each is in exactly one place, with its bytes, and in the right one."""
+        digests = [content_hash(one.raw) for one in damaged]
+        raws = IncidentRaw.objects.filter(incident__content_hash__in=digests, incident__is_stub=False)
+        bodies = [bytes(body) for (body,) in raws.values_list("body")]
+        quarantined = {bytes(row.content_hash): row for row in Quarantine.objects.filter(content_hash__in=digests)}
+        for one, digest in zip(damaged, digests, strict=True):
+            aside, times = quarantined.get(digest), bodies.count(one.raw)
+            _must(times + (aside is not None) == 1, f"{_named([one])}: kept {times} times, put aside: {aside}")
+            _must(one.must != "read" or aside is None, f"{_named([one])}: put aside ({aside}), though it can be read")
+            _must(one.must != "aside" or aside is not None, f"{_named([one])}: read, though it is no incident")
+            if aside is not None:
+                self._check_aside(one, aside)
+        return len(quarantined)
 
     def _check_aside(self, one: Payload, aside: Quarantine) -> None:
         _must(bytes(aside.body) == one.raw[:MAX_INCIDENT_BYTES], f"{_named([one])}: the bytes put aside are others")
