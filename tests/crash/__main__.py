@@ -59,9 +59,7 @@ def run_lanes(times: int, seed: int) -> list[dict[str, Any]]:
     parts = [times // LANES + (lane < times % LANES) for lane in range(LANES)]
     command = [sys.executable, "-m", "tests.crash", "--lane", "--times"]
     lanes = [
-        subprocess.Popen(
-            [*command, "--times", str(part), "--seed", str(seed + lane)], stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([*command, str(part), "--seed", str(seed + lane)], stdout=subprocess.PIPE, text=True)
         for lane, part in enumerate(parts)
         if part
     ]

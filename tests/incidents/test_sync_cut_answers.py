@@ -1,6 +1,8 @@
 """Answers that break off, come in part, or ask for patience without saying how much: nothing is stored by halves."""
 
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from sandbox.server import running
 from sandbox.world import World
 from tenants import scope, tokens
 from tenants.models import SyncRun, SyncState, Tenant
+from tests.defender.certificates import self_signed
 from tests.defender.cutting import CuttingProxy, cutting
+from tests.defender.loopback import serving
 from tests.incidents.synced import SETTINGS, assert_nothing_lost, forget_waits, held, ours, state_of, sync
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +111,32 @@ def test_sync_f6_a_page_cut_at_two_hundred_offsets_stores_no_part_of_it(
         assert state_of(contoso).watermark_text == before
     assert held(contoso) == mine
     proxy.cut = None
+    assert sync(contoso).is_complete
+    assert_nothing_lost(contoso, theirs)
+
+
+def test_sync_f5_a_certificate_nobody_vouches_for_stops_reading_and_says_that_it_is_our_network(
+    contoso: Tenant, world: World, theirs: TheirTenant, proxy: CuttingProxy, tmp_path: Path, settings: Any
+) -> None:
+    change_some(world, theirs)
+    before, mine = state_of(contoso).watermark_text, held(contoso)
+    pem = tmp_path / "server.pem"
+    pem.write_text("".join(self_signed("localhost")))
+    with serving() as impostor:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        impostor.wrap(context)
+        settings.SANDBOX_URLS |= {"xdr": impostor.url.replace("http://127.0.0.1", "https://localhost")}
+        tokens.forget_everything()
+        outcome = sync(contoso)
+        assert impostor.asked == [], "neither token nor request went out"
+    state = state_of(contoso)
+    assert (outcome.ended, state.last_error_code, state.failures) == (Ended.TRANSIENT, "tls", 1)
+    assert "Look at the network of this machine." in state.last_error
+    assert state.next_due_at is not None and state.next_due_at > timezone.now(), "not again at once"
+    assert (state.watermark_text, held(contoso)) == (before, mine)
+    settings.SANDBOX_URLS |= {"xdr": proxy.url}
+    tokens.forget_everything()
     assert sync(contoso).is_complete
     assert_nothing_lost(contoso, theirs)
 
