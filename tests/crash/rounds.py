@@ -79,9 +79,9 @@ class Rounds:
         if status not in (0, -signal.SIGKILL):
             raise AssertionError(f"{point.name}: the worker ended with status {status}")
         try:
-            self._watermarks_are_honest()
+            self.check_watermarks()
             self._work_until_quiet(began)
-            self._everything_is_there()
+            self.check_everything()
         except AssertionError as wrong:
             raise AssertionError(
                 f"seed {self.figures.seed}, round {self.figures.rounds}, {point.name}: {wrong}"
@@ -146,7 +146,8 @@ class Rounds:
         with scope.operations():
             return list(SyncState.objects.order_by("tenant_id").values(*names))
 
-    def _watermarks_are_honest(self) -> None:
+    def check_watermarks(self) -> None:
+        """What a watermark promises is held."""
         marks = {state["tenant_id"]: state["watermark_text"] for state in self._states()}
         for tenant, theirs in self.pairs:
             mark, mine = marks[tenant.pk], held(tenant)
@@ -157,7 +158,8 @@ class Rounds:
                         f"{tenant.name} has an old {number}, its mark is {mark}"
                     )
 
-    def _everything_is_there(self) -> None:
+    def check_everything(self) -> None:
+        """Nothing is missing, old, or there twice."""
         marks = {state["tenant_id"]: state["watermark_text"] for state in self._states()}
         for tenant, theirs in self.pairs:
             assert_nothing_lost(tenant, theirs)
