@@ -216,6 +216,7 @@ def _portal_at(url: str) -> Iterator[None]:
         "SANDBOX_URLS": dict.fromkeys(PARTS, url),
         "ENTRA_CREDENTIAL": {"ENTRA_CLIENT_SECRET": "sandbox-secret"},
         "SYNC_LEASE": timedelta(seconds=child.LEASE_SECONDS),
+        "SYNC_FIRST_WAIT": timedelta(seconds=child.FIRST_WAIT_SECONDS),
     }
     with override_settings(**values):
         tokens.forget_everything()

@@ -220,7 +220,9 @@ def test_a_passing_fault_does_not_keep_a_new_tenant_waiting_for_the_usual_time(
     assert prove(contoso, at=at).check_due_at == at + portal.CONSENT_CHECK, "a connected tenant is read all the time"
 
 
-def test_a_refused_read_degrades_what_was_read_and_never_starts_reading(contoso: Tenant, entra: Microsoft) -> None:
+def test_sync_f22_a_refused_read_degrades_what_was_read_and_never_starts_reading(
+    contoso: Tenant, entra: Microsoft
+) -> None:
     refused = answer({"error": {"code": "Forbidden", "message": "no"}}, 403)
     entra.on_api = lambda asked: refused
     assert prove(contoso).state == TenantState.WAITING
@@ -236,7 +238,9 @@ def test_a_refused_read_degrades_what_was_read_and_never_starts_reading(contoso:
     assert (tenant.state, sync_of(contoso).next_due_at) == (TenantState.WAITING, None)
 
 
-def test_consent_that_is_taken_back_stops_reading_and_given_again_starts_it(contoso: Tenant, entra: Microsoft) -> None:
+def test_sync_f21_consent_that_is_taken_back_stops_reading_and_given_again_starts_it(
+    contoso: Tenant, entra: Microsoft
+) -> None:
     connected_at = prove(contoso).connected_at
     entra.on_token = refuses(7000229, "invalid_client", 401)
     lost = prove(contoso)
