@@ -126,8 +126,8 @@ class Rounds:
         until = time.monotonic() + QUIET_SECONDS
         while not self._is_quiet(began):
             assert time.monotonic() < until, f"not quiet after {QUIET_SECONDS:.0f} s: {self._states()}"
-            sync_due()
-            self._wait_for_lease()
+            if not sync_due():
+                self._wait_for_lease()
 
     def _is_quiet(self, began: datetime) -> bool:
         states = self._states()
@@ -136,10 +136,10 @@ class Rounds:
         )
 
     def _wait_for_lease(self) -> None:
-        """Until the next lease of the dead worker ends, or the next tenant is due."""
-        ends = [s["lease_until"] for s in self._states() if s["lease_until"]]
-        if ends:
-            time.sleep(max(0.01, min(1.0, (min(ends) - timezone.now()).total_seconds() + 0.01)))
+        """Until the next lease of the dead worker ends, or the next tenant that is behind is due."""
+        awaited = [s["lease_until"] or s["next_due_at"] for s in self._states()]
+        left = (min(awaited) - timezone.now()).total_seconds()
+        time.sleep(max(0.02, min(1.0, left + 0.01)))
 
     def _states(self) -> list[dict[str, Any]]:
         names = ("tenant_id", "last_ok_at", "lease_until", "pass_kind", "next_due_at", "last_error", "watermark_text")
