@@ -88,7 +88,7 @@ def test_f46_f50_a_missing_consent_leaves_a_new_tenant_invited_with_its_reason(
     assert sync_of(contoso).next_due_at is None
 
 
-def test_f44_f51_a_token_without_roles_waits_and_names_the_missing_one(contoso: Tenant, entra: Microsoft) -> None:
+def test_f44_f51_a_token_without_roles_names_the_missing_one(contoso: Tenant, entra: Microsoft) -> None:
     grants(entra, contoso)
     tenant = prove(contoso)
     assert tenant.state == TenantState.WAITING
@@ -220,9 +220,7 @@ def test_a_passing_fault_does_not_keep_a_new_tenant_waiting_for_the_usual_time(
     assert prove(contoso, at=at).check_due_at == at + portal.CONSENT_CHECK, "a connected tenant is read all the time"
 
 
-def test_sync_f22_a_refused_read_degrades_what_was_read_and_never_starts_reading(
-    contoso: Tenant, entra: Microsoft
-) -> None:
+def test_sync_f22_a_refused_read_degrades_and_never_starts_reading(contoso: Tenant, entra: Microsoft) -> None:
     refused = answer({"error": {"code": "Forbidden", "message": "no"}}, 403)
     entra.on_api = lambda asked: refused
     assert prove(contoso).state == TenantState.WAITING
@@ -238,9 +236,7 @@ def test_sync_f22_a_refused_read_degrades_what_was_read_and_never_starts_reading
     assert (tenant.state, sync_of(contoso).next_due_at) == (TenantState.WAITING, None)
 
 
-def test_sync_f21_consent_that_is_taken_back_stops_reading_and_given_again_starts_it(
-    contoso: Tenant, entra: Microsoft
-) -> None:
+def test_sync_f21_consent_taken_back_stops_reading_and_given_again_starts_it(contoso: Tenant, entra: Microsoft) -> None:
     connected_at = prove(contoso).connected_at
     entra.on_token = refuses(7000229, "invalid_client", 401)
     lost = prove(contoso)
