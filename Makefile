@@ -6,7 +6,7 @@ CODE := $(wildcard portal defender audit accounts tenants incidents sandbox embe
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-short soak soak-short soak-bugs lint format types migrations-check lock browser stop clean bootstrap-dev
+.PHONY: help demo test test-short soak soak-short soak-bugs payloads crash-points lint format types migrations-check lock browser stop clean bootstrap-dev
 .SILENT:
 
 help: ## list these chores
@@ -29,6 +29,12 @@ soak-short: bootstrap-dev ## the same with fewer tenants (3 minutes at most)
 
 soak-bugs: bootstrap-dev ## five bugs, one after the other, that a soak must catch
 	exec $(PYTHON) -m tests.soak --bug each --tenants 120 --seconds 60 $(ARGS)
+
+payloads: bootstrap-dev ## store ten thousand damaged incidents; figures in .local/payloads.json (ARGS="--seed 7")
+	exec $(PYTHON) -m tests.hostile $(ARGS)
+
+crash-points: bootstrap-dev ## kill a worker twenty times at every step of a pass; figures in .local/crash-points.json
+	exec $(PYTHON) -m tests.crash $(ARGS)
 
 lint: bootstrap-dev ## find slips in code and templates
 	$(PYTHON) -m ruff check .

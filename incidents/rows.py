@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from defender.cleaning import clean_text
 from defender.wire import PARSER_VERSION, WireAlert, WireIncident
 from incidents.entries import Entry
 from incidents.models import Severity, Status
@@ -76,7 +77,8 @@ def stub_of(entry: Entry, number: int, *, updated_at: datetime) -> Version:
         "determination": "",
         "created_at": None,
         "updated_at": updated_at,
-        "updated_text": entry.updated_text,
+        # Straight from the bytes that nobody could read, so it may hold what PostgreSQL cannot.
+        "updated_text": clean_text(entry.updated_text),
         "redirect_number": None,
         "alert_count": 0,
         "evidence_count": 0,

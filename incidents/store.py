@@ -180,12 +180,18 @@ def _newest(readable: Iterable[Version], held: dict[int, Held]) -> list[Version]
     chosen: dict[int, Version] = {}
     for version in readable:
         ours, rival = held.get(version.number), chosen.get(version.number)
-        if ours and not ours.is_stub and is_later(ours.updated_text, version.entry.updated_text):
+        if ours and not ours.is_stub and _is_no_news(version, ours):
             continue
         if rival and is_later(rival.entry.updated_text, version.entry.updated_text):
             continue
         chosen[version.number] = version
     return sorted(chosen.values(), key=lambda version: (version.row["updated_at"], version.number))
+
+
+def _is_no_news(version: Version, ours: Held) -> bool:
+    """Whether it is older than ours, or the same bytes: the first look misses a number that only the reader finds."""
+    is_held = ours.digest == version.entry.digest and ours.parser_version >= PARSER_VERSION and not ours.is_gone
+    return is_held or is_later(ours.updated_text, version.entry.updated_text)
 
 
 def _write_or_part(

@@ -120,6 +120,9 @@ def _drop(connection: psycopg.Connection[tuple[str, str | None]], name: str, *, 
     try:
         connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
     except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege) as error:
+        if force:  # PostgreSQL's own vacuuming may not be ended by force, but makes room where it is only asked
+            _drop(connection, name, force=False)
+            return
         os.write(2, f"The database {name} was not dropped: {error}\n".encode())
 
 

@@ -113,7 +113,7 @@ def test_each_api_has_its_own_token_from_one_application(ms: Microsoft, transpor
     assert len(ms.asked_for("openid-configuration")) == 1
 
 
-def test_a_token_is_renewed_some_minutes_before_it_ends(ms: Microsoft, transport: Transport) -> None:
+def test_f43_f17_a_token_is_renewed_some_minutes_before_it_ends(ms: Microsoft, transport: Transport) -> None:
     now = [1000.0]
     tokens = TokenSource(ms.cloud, PARTNER_APP, load_credential(secret=SECRET), transport, clock=lambda: now[0])
     ms.on_token = lambda asked: answer({"token_type": "Bearer", "expires_in": "280", "access_token": make_token()})

@@ -234,7 +234,7 @@ def test_the_reason_of_a_refusal_is_kept_and_made_safe(ms: Microsoft, transport:
     assert caught.value.detail == "Not \\u202e\\u001b[31mlike that."
 
 
-def test_a_401_is_answered_once_with_a_fresh_token(ms: Microsoft, transport: Transport) -> None:
+def test_f43_f17_a_401_is_answered_once_with_a_fresh_token(ms: Microsoft, transport: Transport) -> None:
     ms.server.queue.clear()
     refused: list[str] = []
 

@@ -24,7 +24,7 @@ def link(**options: Any) -> Any:
     return urlsplit(url)
 
 
-def test_the_consent_link_names_one_tenant_and_one_api() -> None:
+def test_f48_the_consent_link_names_one_tenant_and_one_api() -> None:
     parts = link()
     assert (parts.scheme, parts.netloc) == ("https", "login.microsoftonline.com")
     assert parts.path == f"/{CONTOSO}/v2.0/adminconsent"
@@ -36,7 +36,7 @@ def test_the_consent_link_names_one_tenant_and_one_api() -> None:
     }
 
 
-def test_the_older_form_consents_to_everything_registered() -> None:
+def test_f48_the_older_form_consents_to_everything_registered() -> None:
     parts = link(form="v1")
     assert parts.path == f"/{CONTOSO}/adminconsent"
     assert "scope" not in parse_qs(parts.query)

@@ -22,7 +22,7 @@ PROMISED = """
 
 
 @pytest.mark.parametrize("number", [int(text) for text in PROMISED.split()])
-def test_every_promised_number_has_words_of_its_own(number: int) -> None:
+def test_f46_every_promised_number_has_words_of_its_own(number: int) -> None:
     error = explain({"error": "something_new", "error_codes": [number]})
     assert error.code == f"AADSTS{number}"
     assert error.sentence != UNKNOWN.sentence

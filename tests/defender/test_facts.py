@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from defender.clouds import MDE, XDR
 from defender.errors import WrongToken
 from defender.facts import TokenFacts, read_facts
+from defender.permissions import assess
 from tests.defender.microsoft import CONTOSO, FABRIKAM, PARTNER_APP, make_token
 
 
@@ -30,6 +31,12 @@ def test_both_forms_of_token_are_read() -> None:
 
 def test_a_token_without_roles_has_none() -> None:
     assert read_facts(make_token(roles=None)).roles == ()
+
+
+def test_f51_what_was_granted_to_a_person_is_no_role_of_the_application() -> None:
+    facts = read_facts(make_token(roles=None, scp="Incident.Read.All Incident.ReadWrite.All"))
+    assert facts.roles == ()
+    assert {fact.state for fact in assess(facts.roles, ["sync_incidents"])} == {"missing"}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +87,7 @@ def test_no_claim_whatever_breaks_the_reading(claims: dict[str, Any]) -> None:
         (TokenFacts(True, audience="https://securitycenter.onmicrosoft.com/windowsatpservice/"), "aud"),
     ],
 )
-def test_a_claim_that_names_something_else_is_refused(facts: TokenFacts, claim: str) -> None:
+def test_f52_a_claim_that_names_something_else_is_refused(facts: TokenFacts, claim: str) -> None:
     with pytest.raises(WrongToken) as caught:
         facts.check(tenant_id=CONTOSO, app_id=PARTNER_APP, resource=XDR)
     assert caught.value.details["claims"] == claim

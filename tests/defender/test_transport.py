@@ -128,7 +128,7 @@ def test_no_cookie_is_ever_sent_back(server: Loopback) -> None:
 # -- SYNC-F4, F35: time ------------------------------------------------------------------------------------------------
 
 
-def test_sync_f4_a_silent_server_is_left_after_the_read_time_out(server: Loopback) -> None:
+def test_f40_sync_f4_a_silent_server_is_left_after_the_read_time_out(server: Loopback) -> None:
     server.queue.append(Answer(hang=server.closing))
     began = time.monotonic()
     with pytest.raises(Transient) as caught:
@@ -241,6 +241,30 @@ def test_sync_f5_a_certificate_nobody_vouches_for_is_refused_even_if_the_environ
         assert trusting.call("GET", API, resource=XDR, bearer="t").body == OK
 
 
+@pytest.mark.parametrize(
+    ("host", "valid_from", "valid_to"),
+    [("localhost", -30, -1), ("localhost", 1, 30), ("127.0.0.1", -1, 30)],
+    ids=["expired", "not yet valid", "of another host"],
+)
+def test_sync_f5_a_wrong_certificate_is_refused_although_its_maker_is_trusted(
+    tmp_path: Path, host: str, valid_from: int, valid_to: int
+) -> None:
+    first, last = dt.timedelta(days=valid_from), dt.timedelta(days=valid_to)
+    pem = tmp_path / "server.pem"
+    pem.write_text("".join(self_signed("localhost", first=first, last=last)))
+    with serving(lambda asked: answer(OK)) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        server.wrap(context)
+        url = server.url.replace("http://127.0.0.1", f"https://{host}")
+        transport = Transport(cloud_at(url), timeout=(1, 2), ca_bundle=str(pem))
+        with pytest.raises(Transient) as caught:
+            transport.call("GET", API, resource=XDR, bearer="t")
+        transport.close()
+        assert (caught.value.code, caught.value.who) == ("tls", "us")
+        assert server.asked == [], "neither token nor request went out"
+
+
 # -- SYNC-F1, F2: how long to wait -------------------------------------------------------------------------------------
 
 NOW = dt.datetime(2026, 11, 22, 10, 0, 0, tzinfo=dt.UTC)
@@ -269,7 +293,9 @@ QUOTA = "API calls quota exceeded! Maximum allowed 30 per 00:01:00. You can send
         ("١٧", "", None),
     ],
 )
-def test_sync_f2_the_wait_is_read_from_header_date_or_text(header: str, message: str, expected: float | None) -> None:
+def test_f39_sync_f2_the_wait_is_read_from_header_date_or_text(
+    header: str, message: str, expected: float | None
+) -> None:
     assert retry_after({"retry-after": header} if header else {}, message, now=NOW) == expected
 
 

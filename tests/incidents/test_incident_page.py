@@ -66,7 +66,7 @@ def test_the_header_says_what_it_is_whose_it_is_and_what_was_decided(alice: WebC
     assert "Compromised account" in text
 
 
-def test_words_we_do_not_know_are_shown_as_microsoft_sent_them(alice: WebClient, cast: Cast) -> None:
+def test_f26_f29_words_we_do_not_know_are_shown_as_microsoft_sent_them(alice: WebClient, cast: Cast) -> None:
     make_incident(
         cast.contoso, 7, severity=Severity.UNKNOWN, remote_severity="Critical", status=Status.OTHER, remote_status="New"
     )
@@ -265,7 +265,7 @@ def test_a_kind_that_the_incident_does_not_have_is_not_found(alice: WebClient, h
 
 
 @pytest.mark.parametrize("payload", HOSTILE)
-def test_hostile_text_in_every_field_stays_text(alice: WebClient, cast: Cast, payload: str) -> None:
+def test_f33_hostile_text_in_every_field_stays_text(alice: WebClient, cast: Cast, payload: str) -> None:
     of_both = ("remote_severity", "assigned_to", "classification", "determination")
     of_incident: dict[str, Any] = dict.fromkeys((*of_both, "remote_status", "host", "account", "web_link"), payload)
     made = make_incident(cast.contoso, 7, payload, severity=Severity.UNKNOWN, status=Status.OTHER, **of_incident)

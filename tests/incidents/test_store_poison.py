@@ -96,6 +96,23 @@ def test_text_that_postgresql_cannot_hold_is_replaced_and_the_bytes_kept(contoso
         assert bytes(IncidentRaw.objects.get().body) == raw
 
 
+@pytest.mark.parametrize("text", ["2026-03-01T0\x00:00Z", "2026\\u0000", "\udcff2026"])
+def test_sync_f19_a_stub_can_be_stored_whatever_stands_in_place_of_its_time(contoso: Tenant, text: str) -> None:
+    time = text.encode(errors="surrogateescape")
+    raw = b'{"incidentId":3,"lastUpdateTime":"' + time + b'","deep":' + b"[" * 99 + b"]" * 99 + b"}"
+    result = store(contoso, raw, incident(2))
+    assert (result.new, result.quarantined) == (1, 1)
+    assert the(contoso, 3).is_stub
+
+
+def test_sync_f19_bytes_whose_number_only_the_reader_finds_are_written_once(contoso: Tenant) -> None:
+    """A quick look takes the first of two numbers where NaN stands beside them, a reader the last."""
+    raw = b'{"incidentId":7,' + sent(incident(1))[1:-1] + b',"score":NaN}'
+    assert store(contoso, raw).new == 1
+    assert (store(contoso, raw).new, store(contoso, raw).changed) == (0, 0)
+    assert the(contoso, 1).cleaned
+
+
 def test_what_the_database_refuses_is_parted_from_its_neighbours(
     contoso: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

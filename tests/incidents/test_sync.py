@@ -61,7 +61,7 @@ def lists(world: World, since: int = 0) -> list[dict[str, str]]:
     return [{key: values[0] for key, values in parse_qs(call.query).items()} for call in calls]
 
 
-def test_the_first_sync_holds_all_there_is(contoso: Tenant, theirs: TheirTenant) -> None:
+def test_f13_f18_the_first_sync_holds_all_there_is(contoso: Tenant, theirs: TheirTenant) -> None:
     outcome = sync(contoso)
     assert (outcome.ended, outcome.kind, outcome.pages) == (Ended.COMPLETE, Kind.BACKFILL, 3)
     assert (outcome.seen, outcome.new, outcome.quarantined) == (230, 230, 0)
@@ -88,7 +88,7 @@ def test_an_idle_poll_asks_for_the_overlap_and_leaves_no_run(contoso: Tenant, wo
     assert state_of(contoso).last_ok_at > before.last_ok_at  # type: ignore[operator]
 
 
-def test_f23_a_change_is_read_by_the_next_poll(contoso: Tenant, world: World, theirs: TheirTenant) -> None:
+def test_f06_f23_a_change_is_read_by_the_next_poll(contoso: Tenant, world: World, theirs: TheirTenant) -> None:
     sync(contoso)
     number = theirs.book.ids()[0]
     world.change_incident(theirs, number, {"severity": "High", "status": "InProgress"})
@@ -125,7 +125,9 @@ def test_f05_updates_that_become_visible_late_are_within_the_overlap(
     assert_nothing_lost(contoso, theirs)
 
 
-def test_f02_sync_f12_more_than_two_pages_of_one_instant(contoso: Tenant, world: World, theirs: TheirTenant) -> None:
+def test_f02_f12_sync_f12_more_than_two_pages_of_one_instant(
+    contoso: Tenant, world: World, theirs: TheirTenant
+) -> None:
     at = iso(world.clock.ticks())
     for number in theirs.book.ids():
         theirs.book.change(number, lambda raw: raw.update(lastUpdateTime=at), written=world.clock.ticks())
@@ -211,7 +213,7 @@ def test_sync_f6_f7_an_answer_that_is_no_page_leaves_everything_as_it_was(
     assert_nothing_lost(contoso, theirs)
 
 
-def test_a_long_pass_is_handed_back_and_goes_on_where_it_was(settings: Any) -> None:
+def test_f14_f16_a_long_pass_is_handed_back_and_goes_on_where_it_was(settings: Any) -> None:
     settings.SYNC_PASS_LIMIT = timedelta(0)
     with cloud(World(seed=3, tenants=["Contoso"], incidents=(450, 450), quotas=False), settings) as world:
         theirs = world.tenant("Contoso")
@@ -267,7 +269,7 @@ def test_sync_f19_a_poisoned_incident_does_not_hold_up_the_watermark(
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_sync_f11_a_wrong_clock_of_ours_loses_nothing_and_is_noticed(
+def test_f15_sync_f11_a_wrong_clock_of_ours_loses_nothing_and_is_noticed(
     contoso: Tenant, world: World, theirs: TheirTenant, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
     now = timezone.now

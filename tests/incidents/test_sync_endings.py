@@ -101,7 +101,9 @@ def test_a_throttled_tenant_does_not_hold_up_another(contoso: Tenant, world: Wor
     assert_nothing_lost(fabrikam, world.tenant("Fabrikam"))
 
 
-def test_failures_in_a_row_wait_longer_each_time_within_bounds(contoso: Tenant, world: World, settings: Any) -> None:
+def test_f38_failures_in_a_row_wait_longer_each_time_within_bounds(
+    contoso: Tenant, world: World, settings: Any
+) -> None:
     world.faults.add(None, {"kind": "status", "status": 503, "on": ["list"]})
     waits = []
     for failure in range(12):
@@ -171,7 +173,9 @@ def test_f03_a_service_that_is_down_altogether_leaves_nothing_out(contoso: Tenan
     assert state_of(contoso).breaker_until is not None
 
 
-def test_lost_consent_stops_reading_and_keeps_what_was_read(contoso: Tenant, world: World, theirs: TheirTenant) -> None:
+def test_sync_f21_lost_consent_stops_reading_and_keeps_what_was_read(
+    contoso: Tenant, world: World, theirs: TheirTenant
+) -> None:
     sync(contoso)
     before = held(contoso)
     world.revoke(theirs)
@@ -264,7 +268,7 @@ def test_a_wake_up_with_nothing_due_costs_nothing(contoso: Tenant, world: World)
     assert world.calls.since() == []
 
 
-def test_a_duplicate_wake_up_reads_nothing_twice(contoso: Tenant, world: World) -> None:
+def test_sync_f29_a_duplicate_wake_up_reads_nothing_twice(contoso: Tenant, world: World) -> None:
     connected_tenant("Nobody")  # not in this world: its consent is missing
     sync_due()
     last = world.calls.last

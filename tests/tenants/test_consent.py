@@ -62,7 +62,7 @@ def test_the_link_is_ours_and_leads_on_to_that_tenants_page(db: None, entra: Mic
     assert urlsplit(begin(form="v1").microsoft_link).path == f"/{CONTOSO}/adminconsent"
 
 
-def test_asking_for_two_apis_suggests_the_form_that_takes_both_f48(db: None, entra: Microsoft, settings: Any) -> None:
+def test_f48_asking_for_two_apis_suggests_the_form_that_takes_both(db: None, entra: Microsoft, settings: Any) -> None:
     settings.ASKED_CAPABILITIES = ["sync_incidents", "devices"]
     invitation = begin()
     assert invitation.request.form == "v1"

@@ -184,7 +184,7 @@ def test_token_facts_and_links_are_for_staff(cast: Cast, client: WebClient) -> N
 
 
 @pytest.mark.parametrize("state", TenantState)
-def test_every_state_is_shown_with_its_sentence_and_step_f50(cast: Cast, client: WebClient, state: TenantState) -> None:
+def test_f50_every_state_is_shown_with_its_sentence_and_step(cast: Cast, client: WebClient, state: TenantState) -> None:
     with scope.operations():
         Tenant.objects.filter(pk=cast.contoso.pk).update(
             state=state, state_code="AADSTS7000112", state_detail="The app <is> not installed.", state_reference="t-1"

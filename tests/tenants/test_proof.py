@@ -75,7 +75,7 @@ def test_a_proof_that_finds_nothing_new_leaves_no_second_audit_row(contoso: Tena
         (90002, "invalid_request", "AADSTS90002"),
     ],
 )
-def test_a_missing_consent_leaves_a_new_tenant_invited_with_its_reason_f46(
+def test_f46_f50_a_missing_consent_leaves_a_new_tenant_invited_with_its_reason(
     contoso: Tenant, entra: Microsoft, code: int, error: str, word: str
 ) -> None:
     entra.on_token = refuses(code, error)
@@ -88,7 +88,7 @@ def test_a_missing_consent_leaves_a_new_tenant_invited_with_its_reason_f46(
     assert sync_of(contoso).next_due_at is None
 
 
-def test_a_token_without_roles_waits_and_names_the_missing_one_f44(contoso: Tenant, entra: Microsoft) -> None:
+def test_f44_f51_a_token_without_roles_names_the_missing_one(contoso: Tenant, entra: Microsoft) -> None:
     grants(entra, contoso)
     tenant = prove(contoso)
     assert tenant.state == TenantState.WAITING
@@ -220,7 +220,7 @@ def test_a_passing_fault_does_not_keep_a_new_tenant_waiting_for_the_usual_time(
     assert prove(contoso, at=at).check_due_at == at + portal.CONSENT_CHECK, "a connected tenant is read all the time"
 
 
-def test_a_refused_read_degrades_what_was_read_and_never_starts_reading(contoso: Tenant, entra: Microsoft) -> None:
+def test_sync_f22_a_refused_read_degrades_and_never_starts_reading(contoso: Tenant, entra: Microsoft) -> None:
     refused = answer({"error": {"code": "Forbidden", "message": "no"}}, 403)
     entra.on_api = lambda asked: refused
     assert prove(contoso).state == TenantState.WAITING
@@ -236,7 +236,7 @@ def test_a_refused_read_degrades_what_was_read_and_never_starts_reading(contoso:
     assert (tenant.state, sync_of(contoso).next_due_at) == (TenantState.WAITING, None)
 
 
-def test_consent_that_is_taken_back_stops_reading_and_given_again_starts_it(contoso: Tenant, entra: Microsoft) -> None:
+def test_sync_f21_consent_taken_back_stops_reading_and_given_again_starts_it(contoso: Tenant, entra: Microsoft) -> None:
     connected_at = prove(contoso).connected_at
     entra.on_token = refuses(7000229, "invalid_client", 401)
     lost = prove(contoso)
@@ -251,7 +251,7 @@ def test_consent_that_is_taken_back_stops_reading_and_given_again_starts_it(cont
 
 
 @pytest.mark.parametrize("state", [TenantState.INVITED, TenantState.WAITING, TenantState.CONSENT_LOST])
-def test_right_after_a_consent_checks_come_quickly_and_then_slow_down_f44_f45(
+def test_f44_f45_right_after_a_consent_checks_come_quickly_and_then_slow_down(
     contoso: Tenant, entra: Microsoft, state: TenantState
 ) -> None:
     with scope.operations():
