@@ -6,7 +6,7 @@ CODE := $(wildcard portal defender audit accounts tenants incidents sandbox embe
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-short soak soak-short soak-bugs payloads crash-points lint format types migrations-check lock browser stop clean bootstrap-dev
+.PHONY: help demo test test-short soak soak-short soak-bugs bench payloads crash-points lint format types migrations-check lock browser stop clean bootstrap-dev
 .SILENT:
 
 help: ## list these chores
@@ -35,6 +35,9 @@ payloads: bootstrap-dev ## store ten thousand damaged incidents; figures in .loc
 
 crash-points: bootstrap-dev ## kill a worker twenty times at every step of a pass; figures in .local/crash-points.json
 	exec $(PYTHON) -m tests.crash $(ARGS)
+
+bench: bootstrap-dev ## what the sync costs beside other ways of doing it (8 minutes at most; ARGS="--quick")
+	exec $(PYTHON) -m tests.bench $(ARGS)
 
 lint: bootstrap-dev ## find slips in code and templates
 	$(PYTHON) -m ruff check .

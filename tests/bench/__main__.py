@@ -59,7 +59,8 @@ def measure(parts: list[str], *, seed: int, rounds: int, port: int) -> tuple[lis
         "tokens": lambda: tokens.run(say=say),
         "idle": lambda: idle.run(rounds=rounds, port=port, say=say),
     }
-    goals, figures = [], {}
+    goals: list[Any] = []
+    figures: dict[str, Any] = {}
     for part in parts:
         more, told = runs[part]()
         goals += more

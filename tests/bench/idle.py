@@ -22,8 +22,9 @@ tenant AS (INSERT INTO tenants_tenant (customer_id, entra_id, slug, name, domain
         state_reference, state_since, accepted_roles, connected_at, created_at, check_due_at)
     SELECT customer.id, gen_random_uuid(), 'idle-' || n, 'Idle ' || n, '', 'connected', '', '', '', now(), '[]', now(),
         now(), now() + interval '1 day' FROM customer, generate_series(1, %(n)s) AS n RETURNING id)
-INSERT INTO tenants_syncstate (tenant_id, next_due_at, lease_owner, lease_epoch, watermark, watermark_text, backfilled_at,
-    sweep_due_at, gaps_left, pass_kind, pass_since, pass_skip, pass_newest, pass_missing, pass_outdated, pass_silent,
+INSERT INTO tenants_syncstate (tenant_id, next_due_at, lease_owner, lease_epoch, watermark, watermark_text,
+    backfilled_at, sweep_due_at, gaps_left, pass_kind, pass_since, pass_skip, pass_newest, pass_missing, pass_outdated,
+    pass_silent,
     failures, is_slow, last_error_code, last_error, progress_pages, progress_seen, last_ok_at)
 SELECT id, NULL, '', 0, now(), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), now(),
     now() + interval '30 days', 0, '', '', 0, '', 0, 0, 0, 0, false, '', '', 0, 0, now() FROM tenant
@@ -130,14 +131,24 @@ def polls(rounds: int, port: int, say: Callable[[str], None]) -> tuple[float, fl
         wait_until_done(60)
         for turn in range(rounds):
             make_due(TENANTS)
-            found["idle"].append(
-                costing(worker, lambda: (send("incidents.sync_due", 2), wait_until_done(60))) / TENANTS
-            )
-            found["empty"].append(costing(worker, lambda: (send("bench.empty", EMPTY_TASKS), drained())) / EMPTY_TASKS)
+            found["idle"].append(costing(worker, poll) / TENANTS)
+            found["empty"].append(costing(worker, do_nothing) / EMPTY_TASKS)
             say(
                 f"idle round {turn + 1} of {rounds}: {found['idle'][-1]:.2f} ms, empty task {found['empty'][-1]:.2f} ms"
             )
     return tuple(sorted(values)[len(values) // 2] for values in found.values())  # type: ignore[return-value]
+
+
+def poll() -> None:
+    """Wake the worker, and wait until every tenant has been read."""
+    send("incidents.sync_due", 2)
+    wait_until_done(60)
+
+
+def do_nothing() -> None:
+    """So many messages that do nothing."""
+    send("bench.empty", EMPTY_TASKS)
+    drained()
 
 
 def costing(worker: Process, work: Callable[[], object]) -> float:

@@ -1,4 +1,4 @@
-"""What it costs to store pages: first load, nothing changed, one in twenty changed, heavy ones; against three others."""
+"""What it costs to store pages: first load, nothing changed, one in twenty changed, heavy ones."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Four ways to store the same pages in the same tables: ours, two honest ones with Django's ORM, and COPY as a floor."""
+"""Four ways to store the same pages in the same tables: ours, two honest ones with the ORM, and COPY as a floor."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ import psycopg
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
-from defender.wire import WireIncident, read_incident
+from defender.wire import WireAlert, WireIncident, read_incident
 from incidents import rows
 from incidents.entries import read_entry
 from incidents.models import Alert, Evidence, Incident, IncidentRaw, IncidentSearch
@@ -39,11 +39,15 @@ def read(page: Page, now: datetime) -> list[Version]:
 
 def _fields(row: dict[str, Any]) -> dict[str, Any]:
     """A row for the ORM: digests as bytes, no column that another table has."""
-    made = {name: value for name, value in row.items() if name not in {"search", "number"} or name == "number"}
+    made = _without(row, "search")
     for name in ("content_hash", "key"):
         if name in made:
             made[name] = bytes.fromhex(made[name][2:])
     return made
+
+
+def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def bulk_create(tenant: Tenant, page: Page, now: datetime) -> None:
@@ -73,7 +77,7 @@ def _bulk_alerts(tenant: Tenant, versions: Sequence[Version], ids: dict[int, int
     sent = rows.alerts_of(versions)
     made = []
     for number, alert in sent.values():
-        fields = _fields({k: v for k, v in rows.alert_row(number, alert).items() if k != "number"})
+        fields = _fields(_without(rows.alert_row(number, alert), "number"))
         made.append(Alert(tenant=tenant, incident_id=ids[number], **{**fields, "techniques": list(alert.techniques)}))
     names = [name for name in fields if name != "alert_id"]
     stored = Alert.objects.bulk_create(
@@ -97,7 +101,7 @@ def update_or_create(tenant: Tenant, page: Page, now: datetime) -> None:
     """One ``update_or_create`` per row, all in one transaction."""
     with scope.tenant(tenant.pk), transaction.atomic():
         for version in read(page, now):
-            fields = _fields({k: v for k, v in version.row.items() if k != "number"})
+            fields = _fields(_without(version.row, "number"))
             incident, _ = Incident.objects.update_or_create(
                 tenant=tenant, number=version.number, defaults={**fields, "changed_at": now, "first_seen_at": now}
             )
@@ -112,13 +116,13 @@ def update_or_create(tenant: Tenant, page: Page, now: datetime) -> None:
 
 def _one_by_one(tenant: Tenant, incident: Incident, wire: WireIncident | None) -> None:
     for alert in wire.alerts if wire else ():
-        fields = _fields({k: v for k, v in rows.alert_row(0, alert).items() if k not in {"number", "alert_id"}})
+        fields = _fields(_without(rows.alert_row(0, alert), "number", "alert_id"))
         held, _ = Alert.objects.update_or_create(
             tenant=tenant, alert_id=alert.alert_id,
             defaults={**fields, "techniques": list(alert.techniques), "incident": incident},
         )  # fmt: skip
         for row in rows.evidence_rows(alert):
-            values = _fields({k: v for k, v in row.items() if k not in {"alert_id", "key"}})
+            values = _fields(_without(row, "alert_id", "key"))
             Evidence.objects.update_or_create(
                 tenant=tenant, alert=held, key=bytes.fromhex(row["key"][2:]), defaults=values
             )
@@ -141,19 +145,33 @@ class Copied:
         ids = {version.number: first + place for place, version in enumerate(versions)}
         keys = {alert.alert_id: alert_first + place for place, (_, alert) in enumerate(alerts)}
         with self.connection.transaction():
-            self._copy("incident", [{"id": ids[v.number], "tenant_id": tenant.pk, "first_seen_at": now, "changed_at": now,
-                                     **_fields({k: x for k, x in v.row.items() if k != "search"})} for v in versions])  # fmt: skip
-            self._copy("incidentraw", [{"incident_id": ids[v.number], "tenant_id": tenant.pk, "body": v.entry.raw}
-                                       for v in versions])  # fmt: skip
-            self._copy("incidentsearch", [{"incident_id": ids[v.number], "tenant_id": tenant.pk, "text": v.row["search"]}
-                                          for v in versions])  # fmt: skip
-            self._copy("alert", [{"id": keys[alert.alert_id], "tenant_id": tenant.pk, "incident_id": ids[number],
-                                  **_fields({k: x for k, x in rows.alert_row(number, alert).items() if k != "number"}),
-                                  "techniques": Jsonb(list(alert.techniques))} for number, alert in alerts])  # fmt: skip
-            self._copy("evidence", [{"id": evidence_first + place, "tenant_id": tenant.pk, **_fields(row),
-                                     "alert_id": keys[row["alert_id"]], "data": Jsonb(row["data"])}
-                                    for place, row in enumerate(evidence)])  # fmt: skip
+            own = {"tenant_id": tenant.pk}
+            for version in versions:
+                version.row["id"] = ids[version.number]
+            heads = [
+                {**own, "first_seen_at": now, "changed_at": now, **_fields(_without(version.row, "search"))}
+                for version in versions
+            ]
+            self._copy("incident", heads)
+            self._copy("incidentraw", [{**own, "incident_id": ids[v.number], "body": v.entry.raw} for v in versions])
+            texts = [{**own, "incident_id": ids[v.number], "text": v.row["search"]} for v in versions]
+            self._copy("incidentsearch", texts)
+            self._copy("alert", [self._alert(own, number, alert, ids, keys) for number, alert in alerts])
+            pieces = [
+                {**own, **_fields(row), "id": evidence_first + place, "alert_id": keys[row["alert_id"]],
+                 "data": Jsonb(row["data"])}
+                for place, row in enumerate(evidence)
+            ]  # fmt: skip
+            self._copy("evidence", pieces)
             self._labels(tenant, versions, ids)
+
+    @staticmethod
+    def _alert(
+        own: dict[str, Any], number: int, alert: WireAlert, ids: dict[int, int], keys: dict[str, int]
+    ) -> dict[str, Any]:
+        row = _fields(_without(rows.alert_row(number, alert), "number"))
+        row["techniques"] = Jsonb(list(alert.techniques))
+        return {**own, **row, "id": keys[alert.alert_id], "incident_id": ids[number]}
 
     def _labels(self, tenant: Tenant, versions: Sequence[Version], ids: dict[int, int]) -> None:
         found = rows.label_rows(versions)
@@ -168,7 +186,7 @@ class Copied:
 
     def _ids(self, table: str, count: int) -> int:
         query = f"SELECT setval('incidents_{table}_id_seq', nextval('incidents_{table}_id_seq') + {count})"
-        row = self.connection.execute(query).fetchone()  # type: ignore[arg-type]
+        row = self.connection.execute(query).fetchone()
         return int(row[0]) - count if row else 0
 
     def _copy(self, table: str, made: Sequence[dict[str, Any]]) -> None:
@@ -176,7 +194,7 @@ class Copied:
             return
         names = list(made[0])
         with self.connection.cursor() as cursor, cursor.copy(
-            f"COPY incidents_{table} ({', '.join(names)}) FROM STDIN"  # type: ignore[arg-type]
+            f"COPY incidents_{table} ({', '.join(names)}) FROM STDIN"
         ) as copy:  # fmt: skip
             for row in made:
                 copy.write_row([row[name] for name in names])

@@ -1,4 +1,4 @@
-"""``python -m tests.bench.upstream PORT DELAY_MS``: answers what a poll asks, from bytes made before, as cheaply as may be.
+"""``python -m tests.bench.upstream PORT DELAY_MS`` answers what a poll asks, as cheaply as may be.
 
 The stand-in cloud costs as much CPU as the portal; a benchmark of the portal needs something that costs nearly none.
 """

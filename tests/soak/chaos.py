@@ -22,6 +22,8 @@ RESTART_EVERY: Final = 60
 STALL: Final = 7.0  # seconds, longer than a lease (5)
 REVOKED: Final = 20  # tenants whose consent goes and comes back
 
+LATENESS: Final = 5.5  # seconds until a change shows, at most; the overlap is 6
+
 # About a fifth of all calls; every tenant alike.
 FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "throttle", "seconds": 2, "probability": 0.025},
@@ -36,7 +38,7 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "drip", "seconds": 3, "pieces": 6, "probability": 0.04, "on": ["list"]},  # slow, but it arrives
     {"kind": "slow", "seconds": 1, "probability": 0.02},
     {"kind": "drift", "changes": 3, "probability": 0.03},
-    {"kind": "late", "seconds": 5.5, "each": True},
+    {"kind": "late", "seconds": LATENESS, "each": True},
 )
 # Ways of sandbox.poison that no reader can take, and some that it can.
 WAYS: Final = ("deep", "digits", "cut", "nul", "nan")
