@@ -1,7 +1,7 @@
 """A unit of work that is done once more where the way to PostgreSQL was cut: a restart, a failover, a dropped line."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
@@ -9,20 +9,28 @@ from django.db import InterfaceError, OperationalError, connection
 R = TypeVar("R")
 log = structlog.get_logger("portal.database")
 
-CUT = (OperationalError, InterfaceError)
+CUT: Final = (OperationalError, InterfaceError)
+# SQLSTATE classes of PostgreSQL's documentation, appendix A: connection exceptions, and shut down by an operator.
+_CUT_STATES: Final = ("08", "57P")
 
 
 def again_if_cut(work: Callable[[], R]) -> R:
     """What ``work`` returns. It must be a whole transaction, or several, that may be done twice.
 
-    Raises what it raises where the connection still stands (it was no cut), where it is cut again, and where a
-    transaction is open around it, which is gone with the connection.
+    Raises what it raises where the connection was not cut (a statement that took too long, a deadlock), where it is cut
+    again, and where a transaction is open around it, which is gone with the connection.
     """
     try:
         return work()
     except CUT as error:
-        if connection.in_atomic_block or connection.is_usable():
+        if connection.in_atomic_block or not is_cut(error):
             raise
-        log.warning("database connection cut", error=type(error).__name__)
+        log.warning("database connection cut", error=str(error)[:200])
     connection.close()
     return work()
+
+
+def is_cut(error: Exception) -> bool:
+    """Whether the server or the way to it went away, rather than refusing what was asked."""
+    state = getattr(error.__cause__ or error, "sqlstate", None)
+    return state is None or str(state).startswith(_CUT_STATES)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from audit.record import WORKER
 from tenants import scope
 from tenants.credential import watch
-from tenants.models import SyncRun, Tenant, TenantState
+from tenants.models import CompletenessCheck, SyncRun, Tenant, TenantState
 from tenants.proof import prove
 
 log = structlog.get_logger("portal.tenants")
@@ -57,6 +57,8 @@ def watch_credential() -> None:
 
 @shared_task(name="tenants.drop_old_runs")
 def drop_old_runs() -> None:
-    """Sync runs are kept for SYNC_RUNS_KEPT."""
+    """Sync runs and the records of sweeps are kept for SYNC_RUNS_KEPT."""
+    oldest = timezone.now() - settings.SYNC_RUNS_KEPT
     with scope.operations():
-        SyncRun.objects.filter(started_at__lt=timezone.now() - settings.SYNC_RUNS_KEPT).delete()
+        SyncRun.objects.filter(started_at__lt=oldest).delete()
+        CompletenessCheck.objects.filter(checked_at__lt=oldest).delete()

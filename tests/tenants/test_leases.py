@@ -89,7 +89,7 @@ def test_what_is_not_due_or_not_connected_is_left_alone(contoso: Tenant) -> None
         assert leases.claim(contoso, owner="one") is None
 
 
-def test_a_lease_that_ran_out_is_taken_and_the_zombie_fenced(contoso: Tenant) -> None:
+def test_sync_f36_a_lease_of_a_worker_that_died_runs_out_and_its_zombie_is_fenced(contoso: Tenant) -> None:
     (dead,) = claim_due("dead")
     expire(contoso)
     (alive,) = claim_due("alive")
