@@ -117,13 +117,15 @@ def stopped(lease: Lease, state: SyncState, outcome: SyncOutcome, **more: Any) -
 def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: DefenderError, **more: Any) -> SyncOutcome:
     """Microsoft, or the way to Microsoft, stood in the way: each kind of error has its consequence."""
     outcome = replace(outcome, detail=error.sentence[:500], reference=(error.reference or "")[:120])
-    tenant = state.tenant
+    tenant, due_in = state.tenant, _wait(error, 0 if outcome.pages else state.failures)
+    if isinstance(error, errors.Throttled) and error.code != budget.OUR_OWN:
+        # First, and by itself: should this worker die now, the next one must know of the wait.
+        budget.block(tenant_id=tenant.pk, verb="list", seconds=due_in.total_seconds())
     with scope.operations():
         again = state.last_error_code == error.code[:60]
         values: dict[str, Any] = {**more, "last_error_code": error.code[:60], "last_error": _shown(error)}
         if error.code == "paging-loop":
             values |= _OVER
-        due_in = _wait(error, 0 if outcome.pages else state.failures)
         if not isinstance(error, errors.Throttled | errors.CredentialFault):
             values |= _counted(state, due_in, got_on=outcome.pages > 0)
         if isinstance(error, errors.Throttled):
@@ -132,8 +134,6 @@ def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: Defender
         _consequences(tenant, error)
         if breaker.OPEN not in error.details:  # nobody was asked: a thousand tenants have nothing to tell
             _note_run(tenant, outcome, again=again)
-    if isinstance(error, errors.Throttled) and error.code != budget.OUR_OWN:
-        budget.block(tenant_id=tenant.pk, verb="list", seconds=due_in.total_seconds())
     log.warning("pass failed", ended=str(outcome.ended), reason=error.code, due_in=round(due_in.total_seconds()))
     return outcome
 
