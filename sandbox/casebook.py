@@ -79,6 +79,7 @@ class Casebook:
     _current: dict[int, Version] = field(default_factory=dict)
     _earlier: dict[int, list[Version]] = field(default_factory=dict)
     _order: list[Version] | None = None
+    _highest: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __len__(self) -> int:
@@ -96,6 +97,7 @@ class Casebook:
                 version.way = previous.way
                 self._earlier.setdefault(version.incident_id, []).append(previous)
             self._current[version.incident_id] = version
+            self._highest = max(self._highest, version.incident_id)
             self._order = None
         return version
 
@@ -109,13 +111,14 @@ class Casebook:
     def poison(self, incident_id: int, way: str) -> None:
         """From now on this incident is served spoiled, in all its versions. KeyError if there is none."""
         with self._lock:
-            self._current[incident_id].way = way
-            self._current[incident_id]._served = self._current[incident_id]._packed = None
+            for version in (self._current[incident_id], *self._earlier.get(incident_id, [])):
+                version.way, version._served, version._packed = way, None, None
 
     def remove(self, incident_id: int) -> None:
-        """It is gone: neither listed nor found. KeyError if there is none."""
+        """It is gone: neither listed nor found, and its number is not given again."""
         with self._lock:
-            del self._current[incident_id]
+            self._current.pop(incident_id, None)
+            self._highest = max(self._highest, incident_id)
             self._order = None
 
     def load(self, raws: Iterable[Raw], *, written: int) -> None:
@@ -133,9 +136,9 @@ class Casebook:
             return sorted(self._current)
 
     def next_id(self) -> int:
-        """A number higher than all so far."""
+        """A number higher than all so far, also of incidents that have vanished: numbers are given once."""
         with self._lock:
-            return max(self._current, default=0) + 1
+            return self._highest + 1
 
     def newest_first(self) -> list[Version]:
         """Current versions by lastUpdateTime descending; equal times keep their order by incident id."""

@@ -93,7 +93,9 @@ def _replay(world: World, entry: Entry) -> None:
     tenant = world.tenants.get(entry.get("tenant", ""))
     if tenant is None:
         return None
-    if entry["what"] == "incident":
+    if entry["what"] == "incident" and entry.get("is_gone"):
+        tenant.book.remove(entry["raw"]["incidentId"])
+    elif entry["what"] == "incident":
         tenant.book.put(entry["raw"], written=world.clock.ticks())
     elif entry["what"] == "consent":
         tenant.licence, tenant.manner = entry["licence"], entry["manner"]

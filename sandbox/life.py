@@ -11,8 +11,12 @@ _USUAL = (("arrive", 5), ("change", 4), ("merge", 1))
 _BUSY = (("change", 40), ("move", 3), ("silent", 3), ("vanish", 0.1))
 # Seconds between two happenings in the whole world at pace 1.
 USUAL_PAUSE = 4.0
-# Seconds after which the world looks again how lively it should be, so that a change of pace is felt at once.
+# Seconds after which the world looks again how lively it should be, so that a change of pace is felt at once, …
 LOOK = 0.2
+# … and how often at most: in a lively world several things happen at one look, which costs less than to wake for each.
+SHORTEST_LOOK = 0.02
+# Happenings at one look, at most, so that calls are answered in between.
+AT_ONCE = 20
 
 
 async def live(world: World) -> None:
@@ -21,13 +25,16 @@ async def live(world: World) -> None:
     loop = asyncio.get_running_loop()
     looked, due = loop.time(), 1.0
     while True:
-        await asyncio.sleep(LOOK if world.pace <= 1 else LOOK / world.pace)
+        await asyncio.sleep(LOOK if world.pace <= 1 else max(LOOK / world.pace, SHORTEST_LOOK))
         now = loop.time()
         due -= (now - looked) * max(world.pace, 0.0) / USUAL_PAUSE
         looked = now
-        if due <= 0:
+        for _ in range(AT_ONCE):
+            if due > 0:
+                break
             happen(world, rng)
-            due = rng.uniform(0.5, 1.5)
+            due += rng.uniform(0.5, 1.5)
+        due = max(due, 0.0)  # what a machine that was held up has missed is not made up for
 
 
 def happen(world: World, rng: random.Random) -> None:

@@ -171,7 +171,12 @@ class World:
     def vanish(self, tenant: Tenant, incident_id: int) -> None:
         """Microsoft no longer has it. KeyError for an unknown incident."""
         with self.lock:
+            if incident_id not in tenant.book:
+                raise KeyError(incident_id)
             tenant.book.remove(incident_id)
+            if self.journal:
+                gone = {"what": "incident", "tenant": tenant.tenant_id, "raw": {"incidentId": incident_id}}
+                self.journal(gone | {"is_gone": True})
 
     def poison_incident(self, tenant: Tenant, incident_id: int, way: str) -> None:
         """It is served spoiled from now on, in one of `sandbox.poison.WAYS`. KeyError, ValueError."""

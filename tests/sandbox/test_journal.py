@@ -39,6 +39,19 @@ def test_changes_merges_and_consent_survive_a_restart(tmp_path: Path) -> None:
     assert again.epoch == world.epoch
 
 
+def test_what_has_vanished_stays_away_after_a_restart(tmp_path: Path) -> None:
+    world, journal = open_world(tmp_path / "state", **SETTINGS)
+    contoso = world.tenant("contoso")
+    old, new = contoso.book.ids()[0], world.new_incident(contoso)["incidentId"]
+    for number in (old, new):
+        world.vanish(contoso, number)
+    journal.close()
+    again, journal = open_world(tmp_path / "state", **SETTINGS)
+    assert not {old, new} & again.truth(again.tenant("contoso")).keys()
+    assert again.new_incident(again.tenant("contoso"))["incidentId"] == new + 1
+    journal.close()
+
+
 def test_a_world_goes_on_where_it_stopped_many_times(tmp_path: Path) -> None:
     names = []
     for number in range(4):

@@ -29,6 +29,26 @@ def test_a_poisoned_incident_is_served_spoiled_in_every_version(world: World) ->
         world.poison_incident(contoso, number, "arsenic")
 
 
+def test_poison_also_spoils_what_a_late_reader_still_sees(world: World) -> None:
+    contoso = world.tenant("Contoso")
+    number, before = contoso.book.ids()[3], world.clock.ticks()
+    world.advance(seconds=10)
+    world.change_incident(contoso, number, {"severity": "High"})
+    world.poison_incident(contoso, number, "null")
+    (earlier,) = [one for one in contoso.book.as_seen_before(before) if one.incident_id == number]
+    assert earlier.served == b"null"
+
+
+def test_the_number_of_an_incident_that_vanished_is_not_given_again(world: World) -> None:
+    contoso = world.tenant("Contoso")
+    last = contoso.book.ids()[-1]
+    world.vanish(contoso, last)
+    assert last not in contoso.book
+    assert world.new_incident(contoso)["incidentId"] == last + 1
+    with pytest.raises(KeyError):
+        world.vanish(contoso, last)
+
+
 def test_a_silent_change_moves_no_time(world: World) -> None:
     contoso = world.tenant("Contoso")
     number = next(v.incident_id for v in contoso.book.newest_first() if v.raw["alerts"])
