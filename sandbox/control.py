@@ -101,9 +101,9 @@ class Control:
         return JSONResponse(found)
 
     async def counters(self, request: Request) -> Response:
-        """{"calls", "self_inflicted": 429s by the limits, "early": calls before a wait was over}."""
-        quotas = self.world.quotas
-        return JSONResponse({"calls": self.world.calls.last, "self_inflicted": quotas.refused, "early": quotas.early})
+        """{"calls", "happened" by itself, "self_inflicted": 429s by the limits, "early": calls during a wait}."""
+        quotas, shown = self.world.quotas, {"calls": self.world.calls.last, "happened": self.world.happened}
+        return JSONResponse(shown | {"self_inflicted": quotas.refused, "early": quotas.early})
 
     async def calls(self, request: Request) -> Response:
         """{"last": int, "calls": [...]} with numbers above ``since``; tokens as the start of a hash only."""

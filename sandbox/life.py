@@ -8,7 +8,7 @@ from sandbox.world import World
 
 # What happens, and how often beside the others; the second row only in a busy world.
 _USUAL = (("arrive", 5), ("change", 4), ("merge", 1))
-_BUSY = (("change", 40), ("move", 3), ("silent", 3), ("vanish", 0.1))
+_BUSY = (("change", 40), ("together", 3), ("move", 3), ("silent", 3), ("vanish", 0.1))
 # Seconds between two happenings in the whole world at pace 1.
 USUAL_PAUSE = 4.0
 # Seconds after which the world looks again how lively it should be, so that a change of pace is felt at once, …
@@ -41,6 +41,7 @@ def happen(world: World, rng: random.Random) -> None:
     """One thing, in one tenant where the application is installed."""
     tenant = rng.choice([one for one in world.tenants.values() if one.principal] or list(world.tenants.values()))
     kinds = (*_USUAL, *_BUSY) if world.busy else _USUAL
+    world.happened += 1
     what = rng.choices([kind for kind, _ in kinds], weights=[weight for _, weight in kinds])[0]
     known = _open(tenant)
     if world.busy:  # otherwise the newest few change again and again, which hides what was not read in between
@@ -51,6 +52,8 @@ def happen(world: World, rng: random.Random) -> None:
         world.merge(tenant, *rng.sample(known[:12], 2))
     elif what == "move" and len(known) > 2:
         world.move_alert(tenant, *rng.sample(known[:12], 2))
+    elif what == "together":
+        world.change_together(tenant, known[:3])
     elif what == "silent" and known:
         world.silent_change(tenant, rng.choice(known[:12]))
     elif what == "vanish" and len(known) > 5:

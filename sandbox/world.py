@@ -67,6 +67,8 @@ class World:
         self.retry_after: bool | None = None
         # Whether rarer things happen by themselves too; and, for proofs that the order is looked at, oldest first.
         self.busy = self.ascending = False
+        # What has happened by itself so far.
+        self.happened = 0
         self.lock = threading.RLock()
         # Told of every change, where a world is to outlive its process: see sandbox.journal.
         self.journal: Callable[[dict[str, Any]], None] | None = None
@@ -136,6 +138,14 @@ class World:
                 _check_storable((current.raw if current else {}) | {"incidentId": incident_id} | fields, incident_id)
             edit = changes.setting(fields) if fields else changes.plausible(self.rng, tenant)
             return self._changed(tenant, incident_id, edit)
+
+    def change_together(self, tenant: Tenant, incident_ids: Sequence[int]) -> None:
+        """A bulk change: something plausible happens to each, and all have the very same time. KeyError."""
+        with self.lock:
+            now = self.clock.ticks()
+            for number in incident_ids:
+                edit = changes.dated(changes.plausible(self.rng, tenant), now)
+                self._noted(tenant, tenant.book.change(number, edit, written=now).raw)
 
     def patch_incident(self, tenant: Tenant, incident_id: int, edit: changes.Edit) -> Raw:
         """Apply an edit made by the API. KeyError for an unknown incident."""

@@ -57,6 +57,13 @@ def test_a_silent_change_moves_no_time(world: World) -> None:
     assert after != before and after["lastUpdateTime"] == before["lastUpdateTime"]
 
 
+def test_a_bulk_change_gives_several_incidents_the_very_same_time(world: World) -> None:
+    contoso = world.tenant("Contoso")
+    numbers = contoso.book.ids()[:3]
+    world.change_together(contoso, numbers)
+    assert len({contoso.book.truth()[number]["lastUpdateTime"] for number in numbers}) == 1
+
+
 def test_an_alert_that_moves_stands_in_one_incident_and_both_get_a_new_time(world: World) -> None:
     contoso = world.tenant("Contoso")
     source, target = [v.incident_id for v in contoso.book.newest_first() if v.raw["alerts"]][:2]
@@ -100,7 +107,7 @@ def test_a_call_before_the_wait_is_over_is_counted(visitor: Visitor) -> None:
     assert visitor.api("/api/incidents").status_code == 429
     assert visitor.get("/_sandbox/counters").json()["early"] == 0
     assert visitor.api("/api/incidents").status_code == 200
-    assert visitor.get("/_sandbox/counters").json() == {"calls": 3, "self_inflicted": 0, "early": 1}
+    assert visitor.get("/_sandbox/counters").json() == {"calls": 3, "happened": 0, "self_inflicted": 0, "early": 1}
 
 
 def test_the_digest_is_of_the_bytes_that_are_served(visitor: Visitor) -> None:
