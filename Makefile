@@ -25,7 +25,7 @@ soak: bootstrap-dev ## a thousand tenants under fire, and nothing lost (8 minute
 	exec $(PYTHON) -m tests.soak $(ARGS)
 
 soak-short: bootstrap-dev ## the same with fewer tenants (3 minutes at most)
-	exec $(PYTHON) -m tests.soak --tenants 150 --seconds 60 $(ARGS)
+	exec $(PYTHON) -m tests.soak --tenants 150 --seconds 60 --limit 175 $(ARGS)
 
 soak-bugs: bootstrap-dev ## five bugs, one after the other, that a soak must catch
 	exec $(PYTHON) -m tests.soak --bug each --tenants 120 --seconds 60 $(ARGS)

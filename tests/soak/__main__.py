@@ -8,6 +8,7 @@ Ends by itself; the status is 0 only if all holds. The last line has the figures
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ import psycopg
 
 from tests.repository.tree import ROOT
 from tests.soak import oracle
-from tests.soak.bugs import BUGS
-from tests.soak.chaos import LATENESS, SURVIVOR, VICTIM, Chaos
-from tests.soak.stage import Stage, staged
+from tests.soak.bugs import BUGS, SHOWS_AS
+from tests.soak.chaos import LATENESS, REVOKED, SURVIVOR, VICTIM, Chaos
+from tests.soak.pacing import crowded
+from tests.soak.stage import SCALED, Stage, staged
 from tests.soak.witness import Witness
 
 SHOWN: Final = 5
@@ -28,7 +30,7 @@ QUIET_LIMIT: Final = 120.0
 # What must be nothing.
 NONE_OF: Final = (
     "lost", "stale", "different", "ghosts", "not_aside", "duplicated", "foreign", "wrongly_aside", "zombie_writes",
-    "self_inflicted_429s", "missing_in_sweeps", "not_settled",
+    "self_inflicted_429s", "early_calls", "crowded", "missing_in_sweeps", "not_settled",
 )  # fmt: skip
 
 _SEED = """
@@ -66,8 +68,14 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether everything that must be nothing is nothing, and something was looked at."""
-        return bool(self.figures.get("compared")) and not any(self.counts.get(what, 1) for what in NONE_OF)
+        """Whether everything that must be nothing is nothing, and there was something to look at."""
+        seen = self.figures.get("compared") and self.figures.get("quarantined")
+        return bool(seen) and not any(self.counts.get(what, 1) for what in NONE_OF)
+
+    @property
+    def caught(self) -> bool:
+        """Whether the seeded bug showed as what it does, not as something else that went wrong."""
+        return any(self.counts.get(what) for what in SHOWS_AS[self.bug])
 
 
 def main() -> int:
@@ -77,9 +85,16 @@ def main() -> int:
     bugs = list(BUGS) if given.bug == "each" else [given.bug]
     failures = 0
     for bug in bugs:
-        report = soak(seed=seed, tenants=given.tenants, seconds=given.seconds, bug=bug)
-        told(report, f"soak{'-' + bug if bug else ''}.json")
-        failures += report.holds if bug else not report.holds
+        report = Report(seed, bug)
+        try:
+            within(given.limit)
+            soak(report, tenants=given.tenants, seconds=given.seconds)
+        except TimeLimit:
+            say(f"the soak was not over after {given.limit} s")
+        finally:
+            within(0)
+            told(report, f"soak{'-' + bug if bug else ''}.json")
+        failures += not (report.caught if bug else report.holds)
     if any(bugs):
         sys.stdout.write(f"{len(bugs) - failures} of {len(bugs)} seeded bugs were caught.\n")
     return 1 if failures else 0
@@ -90,14 +105,30 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--tenants", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=210, help="of chaos")
+    parser.add_argument("--limit", type=int, default=475, help="seconds after which a soak is given up")
     parser.add_argument("--seed", type=int, help="repeats faults and choices; printed")
     parser.add_argument("--bug", default="", choices=["", "each", *BUGS], help="a worker with this bug; must be caught")
     return parser.parse_args()
 
 
-def soak(*, seed: int, tenants: int, seconds: float, bug: str) -> Report:
-    """One whole soak."""
-    report = Report(seed, bug)
+class TimeLimit(Exception):
+    """The whole soak took too long."""
+
+
+def within(seconds: int) -> None:
+    """Raise TimeLimit in so many seconds; 0 takes that back. SIGTERM ends a soak as Ctrl-C does."""
+
+    def over(*_: Any) -> None:
+        raise TimeLimit
+
+    signal.signal(signal.SIGALRM, over)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.alarm(seconds)
+
+
+def soak(report: Report, *, tenants: int, seconds: float) -> None:
+    """One whole soak; what is found goes into the report."""
+    seed, bug = report.seed, report.bug
     say(f"{tenants} tenants, {seconds:.0f} s of chaos, seed {seed}{', bug ' + bug if bug else ''}")
     with staged(ROOT / ".local" / "soak", seed=seed, tenants=tenants, bug=bug) as stage:
         ids = [row["id"] for row in stage.control("tenants", method="GET")["tenants"]]
@@ -112,9 +143,8 @@ def soak(*, seed: int, tenants: int, seconds: float, bug: str) -> Report:
         chaos.run(seconds)
         chaos.end()
         say("quiet")
-        quiet(stage, report)
+        quiet(stage, chaos, report)
         look(stage, chaos, witness, report)
-    return report
 
 
 def start(stage: Stage) -> None:
@@ -126,12 +156,20 @@ def start(stage: Stage) -> None:
         stage.start(beat, "-m", "celery", "-A", stage.app, "--quiet", "beat", "--loglevel", "WARNING", *schedule)
 
 
-def quiet(stage: Stage, report: Report) -> None:
-    """Until every tenant had a complete pass that began in the quiet, once what was delayed has become visible."""
+def quiet(stage: Stage, chaos: Chaos, report: Report) -> None:
+    """Until every tenant had a complete pass that began in the quiet, once what was delayed has become visible.
+
+    And until a poll more is over, so that it shows whether tenants are asked more often than once a poll.
+    """
     time.sleep(LATENESS)
-    began = time.monotonic()
+    began, poll = time.monotonic(), float(SCALED["SYNC_POLL_SECONDS"])
+    first = stage.control("counters", method="GET")["calls"]
     report.note("not_settled", passed(stage, "pass_started_at >= %s AND last_ok_at >= pass_started_at"))
     report.figures["quiet_seconds"] = round(time.monotonic() - began, 1)
+    time.sleep(max(0.0, began + 1.5 * poll - time.monotonic()))
+    calls = stage.control(f"calls?since={first}", method="GET")["calls"]
+    aside = {*chaos.tenants[:REVOKED], *chaos.poisoned}
+    report.note("crowded", crowded(calls, seconds=time.monotonic() - began, poll=poll, aside=aside))
 
 
 def passed(stage: Stage, condition: str) -> int:
@@ -170,14 +208,15 @@ def look(stage: Stage, chaos: Chaos, witness: Witness, report: Report) -> None:
     report.note("zombie_writes", witness.zombies())
     counters = stage.control("counters", method="GET")
     report.note("self_inflicted_429s", int(counters["self_inflicted"]))
-    report.figures |= {"early_calls": counters["early"], "calls": counters["calls"], **witness.figures(), **chaos.done}
+    report.note("early_calls", int(counters["early"]))
+    report.figures |= {"calls": counters["calls"], "changes": counters["happened"], **witness.figures(), **chaos.done}
     report.figures["poisoned"] = sum(map(len, chaos.poisoned.values()))
 
 
 def sweep(stage: Stage, connection: "psycopg.Connection[Any]", report: Report) -> None:
-    """Every tenant's window is read again, as once a day; what it finds missing had been lost."""
+    """Every window is read again, and every open incident before it, as once a day; what is missing had been lost."""
     connection.execute("UPDATE tenants_syncstate SET sweep_due_at = now(), next_due_at = least(next_due_at, now())")
-    report.counts["not_settled"] += passed(stage, "sweep_due_at > %s")
+    report.counts["not_settled"] += passed(stage, "sweep_due_at > %s AND sweep_cursor IS NULL")
     row = connection.execute(
         "SELECT coalesce(sum(missing + outdated), 0), sum(silent), count(*) FROM tenants_completenesscheck"
     )
@@ -198,12 +237,15 @@ def facts(connection: "psycopg.Connection[Any]") -> dict[str, Any]:
 def told(report: Report, name: str) -> None:
     """What was found, then the figures in one line."""
     target = ROOT / ".local" / name
-    whole = {"seed": report.seed, "bug": report.bug, "holds": report.holds, "counts": report.counts}
-    target.write_text(json.dumps(whole | {"figures": report.figures, "examples": report.examples}, indent=2) + "\n")
+    verdicts = {"bug": report.bug, "caught": report.caught} if report.bug else {"holds": report.holds}
+    found = {"counts": report.counts, "figures": report.figures, "examples": report.examples}
+    target.write_text(json.dumps({"seed": report.seed} | verdicts | found, indent=2) + "\n")
     for what, examples in report.examples.items():
         say(f"{what}: {'; '.join(examples)}")
     figures = {**report.counts, **report.figures}
     verdict = "holds" if report.holds else "DOES NOT HOLD"
+    if report.bug:
+        verdict = f"{report.bug} {'was caught' if report.caught else 'WAS NOT CAUGHT'}"
     line = ", ".join(f"{name} {value}" for name, value in figures.items())
     sys.stdout.write(f"seed {report.seed}, {verdict}: {line}\n")
 

@@ -69,3 +69,7 @@ BUGS: Final[dict[str, Callable[[], None]]] = {
     "no-epoch-check": no_epoch_check,
     "rounded-times": rounded_times,
 }
+# What the oracle must find with each of them, at least one.
+SHOWS_AS: Final[dict[str, tuple[str, ...]]] = dict.fromkeys(BUGS, ("lost", "stale")) | {
+    "no-epoch-check": ("zombie_writes",)
+}

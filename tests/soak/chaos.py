@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any, Final
 
 import psycopg
@@ -19,7 +20,8 @@ SURVIVOR: Final = "worker-a"  # never killed, so that its memory can be looked a
 VICTIM: Final = "worker-b"
 KILL_EVERY: Final = 10
 RESTART_EVERY: Final = 60
-STALL: Final = 7.0  # seconds, longer than a lease (5)
+STALL_EVERY: Final = 30
+STALL: Final = 7  # seconds, longer than a lease (5)
 REVOKED: Final = 20  # tenants whose consent goes and comes back
 
 LATENESS: Final = 5.5  # seconds until a change shows, at most; the overlap is 6
@@ -40,8 +42,8 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "drift", "changes": 3, "probability": 0.03},
     {"kind": "late", "seconds": LATENESS, "each": True},
 )
-# Ways of sandbox.poison that no reader can take, and some that it can.
-WAYS: Final = ("deep", "digits", "cut", "nul", "nan")
+# Ways of sandbox.poison that no reader can take, and some that it can; all of them keep the incident's number.
+WAYS: Final = ("deep", "digits", "bad_utf8", "nul", "nan", "surrogate", "text", "odd_alerts", "null_lists", "bad_time")
 
 
 @dataclass
@@ -62,17 +64,11 @@ class Chaos:
         self.stage.control("pace", {"pace": pace, "busy": True})
         rng = random.Random(self.seed)
         digest = self.stage.control("digest", method="GET")
-        ways = [way for way in WAYS if way in self._known_ways()]
-        for tenant in rng.sample(self.tenants, max(2, len(self.tenants) // 20)):
+        count = min(len(self.tenants), max(len(WAYS), len(self.tenants) // 20))
+        for tenant, way in zip(rng.sample(self.tenants, count), cycle(WAYS), strict=False):
             number = rng.choice(digest[tenant])[0]
-            self.stage.control(f"tenants/{tenant}/poison", {"incident": number, "way": rng.choice(ways)})
+            self.stage.control(f"tenants/{tenant}/poison", {"incident": number, "way": way})
             self.poisoned.setdefault(tenant, set()).add(number)
-
-    @staticmethod
-    def _known_ways() -> set[str]:
-        from sandbox.poison import WAYS as known
-
-        return set(known)
 
     def run(self, seconds: float) -> None:
         """Until the time is over."""
@@ -94,9 +90,9 @@ class Chaos:
             self._do("database restarts", self.stage.restart_database)
         if second % RESTART_EVERY == 45:
             self._do("broker flushes", self.stage.flush_broker)
-        if second % RESTART_EVERY == 12:
+        if second % STALL_EVERY == 12:
             self._do("stalls", lambda: self.stage.signal(SURVIVOR, signal.SIGSTOP))
-        if second % RESTART_EVERY == 12 + STALL:
+        if second % STALL_EVERY == 12 + STALL:
             self.stage.signal(SURVIVOR, signal.SIGCONT)
         if second % RESTART_EVERY == 20:
             self._do("secret expiries", lambda: self.stage.control("faults", {"kind": "secret_expired"}))

@@ -32,7 +32,10 @@ class Ours:
 
 @dataclass
 class Findings:
-    """Each entry says tenant and incident. ``different`` are equal in time and not in bytes."""
+    """Each entry says tenant and incident. ``different`` are equal in time and not in bytes.
+
+    ``not_aside`` are poisoned ones without a row of their own, or whose bytes stand neither there nor in quarantine.
+    """
 
     lost: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -51,7 +54,7 @@ def compare(
         held = ours.get(number)
         name = f"{tenant}/{number}"
         if truth.way:
-            if not (truth.digest in aside or (held and held.digest == truth.digest)):
+            if held is None or truth.digest not in aside | {held.digest}:
                 found.not_aside.append(f"{name} ({truth.way})")
         elif held is None or held.is_gone:
             found.lost.append(name)
