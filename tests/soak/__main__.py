@@ -6,12 +6,10 @@ Ends by itself; the status is 0 only if all holds. The last line has the figures
 """
 
 import argparse
-import json
 import random
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,20 +17,14 @@ import psycopg
 
 from tests.repository.tree import ROOT
 from tests.soak import oracle
-from tests.soak.bugs import BUGS, SHOWS_AS
+from tests.soak.bugs import BUGS
 from tests.soak.chaos import LATENESS, REVOKED, SURVIVOR, VICTIM, Chaos
 from tests.soak.pacing import crowded
+from tests.soak.report import Report, say, told
 from tests.soak.stage import SCALED, Stage, staged
 from tests.soak.witness import Witness
 
-SHOWN: Final = 5
 QUIET_LIMIT: Final = 120.0
-# What must be nothing.
-NONE_OF: Final = (
-    "lost", "stale", "different", "ghosts", "not_aside", "duplicated", "foreign", "wrongly_aside", "zombie_writes",
-    "self_inflicted_429s", "early_calls", "crowded", "missing_in_sweeps", "not_settled",
-)  # fmt: skip
-
 _SEED = """
 WITH customer AS (INSERT INTO tenants_customer (name, created_at) SELECT 'Customer ' || n, now()
     FROM unnest(%(numbers)s::int[]) AS n RETURNING id, name),
@@ -48,34 +40,6 @@ INSERT INTO tenants_syncstate (tenant_id, next_due_at, lease_owner, lease_epoch,
 SELECT id, now() + random() * interval '15 seconds', '', 0, '', 0, '', '', 0, '', 0, 0, 0, 0, false, '', '', 0, 0
 FROM tenant
 """
-
-
-@dataclass
-class Report:
-    """What holds, what does not, and the figures."""
-
-    seed: int
-    bug: str
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def note(self, what: str, found: list[str] | int) -> None:
-        """Keep a count, and the first examples."""
-        self.counts[what] = found if isinstance(found, int) else len(found)
-        if not isinstance(found, int) and found:
-            self.examples[what] = found[:SHOWN]
-
-    @property
-    def holds(self) -> bool:
-        """Whether everything that must be nothing is nothing, and there was something to look at."""
-        seen = self.figures.get("compared") and self.figures.get("quarantined")
-        return bool(seen) and not any(self.counts.get(what, 1) for what in NONE_OF)
-
-    @property
-    def caught(self) -> bool:
-        """Whether the seeded bug showed as what it does, not as something else that went wrong."""
-        return any(self.counts.get(what) for what in SHOWS_AS[self.bug])
 
 
 def main() -> int:
@@ -232,28 +196,6 @@ def facts(connection: "psycopg.Connection[Any]") -> dict[str, Any]:
         " (SELECT count(*) FROM incidents_quarantine), (SELECT sum(lease_epoch) FROM tenants_syncstate)"
     ).fetchone() or (0, 0, 0, 0)
     return dict(zip(("incidents", "alerts", "quarantined", "passes"), (int(n or 0) for n in row), strict=True))
-
-
-def told(report: Report, name: str) -> None:
-    """What was found, then the figures in one line."""
-    target = ROOT / ".local" / name
-    verdicts = {"bug": report.bug, "caught": report.caught} if report.bug else {"holds": report.holds}
-    found = {"counts": report.counts, "figures": report.figures, "examples": report.examples}
-    target.write_text(json.dumps({"seed": report.seed} | verdicts | found, indent=2) + "\n")
-    for what, examples in report.examples.items():
-        say(f"{what}: {'; '.join(examples)}")
-    figures = {**report.counts, **report.figures}
-    verdict = "holds" if report.holds else "DOES NOT HOLD"
-    if report.bug:
-        verdict = f"{report.bug} {'was caught' if report.caught else 'WAS NOT CAUGHT'}"
-    line = ", ".join(f"{name} {value}" for name, value in figures.items())
-    sys.stdout.write(f"seed {report.seed}, {verdict}: {line}\n")
-
-
-def say(line: str) -> None:
-    """Progress on standard error."""
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

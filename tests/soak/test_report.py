@@ -1,0 +1,42 @@
+"""What counts as a soak that holds, and as a bug that was caught."""
+
+import pytest
+
+from tests.soak.report import NONE_OF, Report
+
+
+def complete(bug: str = "") -> Report:
+    figures = {"compared": 100, "quarantined": 3}
+    return Report(seed=1, bug=bug, counts=dict.fromkeys(NONE_OF, 0), figures=figures)
+
+
+def test_a_soak_holds_that_found_nothing_wrong_and_had_something_to_compare() -> None:
+    assert complete().holds
+
+
+@pytest.mark.parametrize("what", NONE_OF)
+def test_one_finding_or_a_comparison_that_was_not_made_is_enough_to_fail(what: str) -> None:
+    found, unmade = complete(), complete()
+    found.note(what, ["tenant/1"])
+    del unmade.counts[what]
+    assert not found.holds and not unmade.holds
+    assert found.examples == {what: ["tenant/1"]}
+
+
+@pytest.mark.parametrize("figure", ["compared", "quarantined"])
+def test_a_soak_that_looked_at_nothing_does_not_hold(figure: str) -> None:
+    report = complete()
+    report.figures[figure] = 0
+    assert not report.holds
+
+
+def test_a_bug_is_caught_by_what_it_does_and_not_by_a_soak_that_failed_otherwise() -> None:
+    lost, fenced = complete("no-overlap"), complete("no-epoch-check")
+    assert not lost.caught and not fenced.caught
+    for report in (lost, fenced):
+        report.note("not_settled", 7)
+        report.note("self_inflicted_429s", 7)
+        assert not report.holds and not report.caught
+    lost.note("stale", ["tenant/1"])
+    fenced.note("zombie_writes", ["tenant 1"])
+    assert lost.caught and fenced.caught
