@@ -1,5 +1,6 @@
 """Everything a soak runs on, made for it and ended by it: servers of its own, the stand-in cloud, workers, beats."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -120,6 +121,23 @@ class Stage:
 @contextmanager
 def staged(folder: Path, *, seed: int, tenants: int, bug: str = "") -> Iterator[Stage]:
     """Servers, migrated database, cloud with connected tenants. Everything ends with the block; logs stay."""
+    with _alone(folder):
+        yield from _staged(folder, seed=seed, tenants=tenants, bug=bug)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two soaks at once in one checkout would take each other's database away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("Another soak runs in this checkout.") from None
+        yield
+
+
+def _staged(folder: Path, *, seed: int, tenants: int, bug: str) -> Iterator[Stage]:
     for log in folder.glob("*.log"):
         log.unlink()
     os.environ["EMBEDDED_FSYNC"] = "off"
