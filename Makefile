@@ -28,7 +28,7 @@ soak-short: bootstrap-dev ## the same with fewer tenants (3 minutes at most)
 	exec $(PYTHON) -m tests.soak --tenants 150 --seconds 60 --limit 175 $(ARGS)
 
 soak-bugs: bootstrap-dev ## five bugs, one after the other, that a soak must catch
-	exec $(PYTHON) -m tests.soak --bug each --tenants 120 --seconds 60 $(ARGS)
+	exec $(PYTHON) -m tests.soak --bug each --tenants 200 --seconds 60 $(ARGS)
 
 payloads: bootstrap-dev ## store ten thousand damaged incidents; figures in .local/payloads.json (ARGS="--seed 7")
 	exec $(PYTHON) -m tests.hostile $(ARGS)

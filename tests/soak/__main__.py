@@ -18,7 +18,7 @@ import psycopg
 from tests.repository.tree import ROOT
 from tests.soak import oracle
 from tests.soak.bugs import BUGS
-from tests.soak.chaos import LATENESS, REVOKED, SURVIVOR, VICTIM, Chaos
+from tests.soak.chaos import LATENESS, OLD_NEWS, REVOKED, SURVIVOR, VICTIM, Chaos
 from tests.soak.pacing import crowded
 from tests.soak.report import Report, say, told
 from tests.soak.stage import SCALED, Stage, staged
@@ -101,7 +101,7 @@ def soak(report: Report, *, tenants: int, seconds: float) -> None:
         witness = Witness(stage)
         witness.install()
         chaos = Chaos(stage, witness, seed, ids)
-        chaos.begin(pace=min(600.0, 3.0 * tenants))
+        chaos.begin(pace=min(600.0, 3.0 * tenants), more=[OLD_NEWS] if bug else [])
         time.sleep(LATENESS)  # what the cloud had before the soak is no news that could be late
         start(stage)
         chaos.run(seconds)

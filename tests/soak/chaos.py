@@ -4,6 +4,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -42,6 +43,8 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "drift", "changes": 3, "probability": 0.03},
     {"kind": "late", "seconds": LATENESS, "each": True},
 )
+# Where a bug is to be caught: answers that are old when they arrive, since most bugs need a pass that takes a while.
+OLD_NEWS: Final[dict[str, Any]] = {"kind": "drip", "seconds": 3, "pieces": 6, "probability": 0.1, "on": ["list"]}
 # Ways of sandbox.poison that no reader can take, and some that it can; all of them keep the incident's number.
 WAYS: Final = ("deep", "digits", "bad_utf8", "nul", "nan", "surrogate", "text", "odd_alerts", "null_lists", "bad_time")
 
@@ -57,9 +60,9 @@ class Chaos:
     done: Counter[str] = field(default_factory=Counter)
     poisoned: dict[str, set[int]] = field(default_factory=dict)
 
-    def begin(self, *, pace: float) -> None:
-        """Faults on, the world busy, some incidents poisoned for good."""
-        for number, fault in enumerate(FAULTS):
+    def begin(self, *, pace: float, more: Sequence[dict[str, Any]] = ()) -> None:
+        """Faults on, and ``more``; the world busy, some incidents poisoned for good."""
+        for number, fault in enumerate((*FAULTS, *more)):
             self.stage.control("faults", {**fault, "seed": self.seed + number})
         self.stage.control("pace", {"pace": pace, "busy": True})
         rng = random.Random(self.seed)

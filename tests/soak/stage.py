@@ -149,8 +149,10 @@ def _staged(folder: Path, *, seed: int, tenants: int, bug: str) -> Iterator[Stag
     stage = Stage(folder, servers, port, env, "tests.soak.broken_worker" if bug else "portal.celery")
     try:
         _migrate(stage)
-        extra = ["--ascending"] if bug == "oldest-first" else []
-        bounds = ["--incidents", "5-35", "--big", str(max(4, tenants // 50)), "--connected", *extra]
+        is_ascending = bug == "oldest-first"  # shows while several pages are read
+        big = tenants // 4 if is_ascending else max(4, tenants // 50)
+        extra = ["--ascending"] if is_ascending else []
+        bounds = ["--incidents", "5-35", "--big", str(big), "--connected", *extra]
         stage.start(
             "sandbox", "-m", "sandbox", "--port", str(port), "--seed", str(seed), "--tenants", str(tenants),
             "--pace", "0", *bounds,

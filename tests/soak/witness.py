@@ -10,13 +10,14 @@ import psycopg
 from tests.soak.stage import Stage
 
 # A lease's owner begins with machine and process, and so does the name a worker gives to its connections. Whatever
-# keeps or ends a lease, or moves a watermark, must come from the owner; a claim raises the epoch and is not looked at.
+# keeps or ends a lease, or moves a watermark, must come from the owner, and where there is none from nobody; a claim
+# raises the epoch and is not looked at.
 _JOURNAL = """
 CREATE TABLE soak_zombie (at timestamptz DEFAULT clock_timestamp(), tenant_id bigint, writer text, owner text);
 GRANT INSERT ON soak_zombie TO portal_worker, portal_web;
 CREATE FUNCTION soak_look() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.lease_epoch = OLD.lease_epoch AND OLD.lease_owner <> ''
+    IF NEW.lease_epoch = OLD.lease_epoch
         AND (NEW.lease_until IS DISTINCT FROM OLD.lease_until OR NEW.watermark_text <> OLD.watermark_text)
         AND current_setting('application_name') LIKE 'portal-worker %'
         AND NOT starts_with(OLD.lease_owner, split_part(current_setting('application_name'), ' ', 2) || ':')
