@@ -305,6 +305,24 @@ def test_sync_f7_a_success_that_is_no_incident_is_transient(ms: Microsoft, trans
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"incidentId":7,"incidentName":"half \\ud800 pair"}',
+        b'{"incidentId":7,"priorityScore":NaN}',
+        b'{"incidentId":7,"note":"\xff\xfe"}\n',
+        b'{"incidentId":7,"extra":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_sync_f19_a_damaged_incident_that_names_its_number_is_given_as_sent(
+    ms: Microsoft, transport: Transport, body: bytes
+) -> None:
+    ms.on_api = lambda asked: answer(body)
+    assert client(ms, transport).incident(7) == body
+    with pytest.raises(Transient):
+        client(ms, transport).incident(8)
+
+
+@pytest.mark.parametrize(
     ("code", "error"),
     [
         ("TooManyRequests", Throttled),

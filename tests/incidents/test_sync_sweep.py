@@ -13,7 +13,7 @@ from sandbox.cast import Tenant as TheirTenant
 from sandbox.world import World
 from tenants import scope
 from tenants.models import SyncRun, SyncState, Tenant
-from tests.incidents.synced import assert_nothing_lost, cloud, ours, state_of, sync, the
+from tests.incidents.synced import assert_nothing_lost, cloud, forget_waits, ours, state_of, sync, the
 
 pytestmark = pytest.mark.django_db
 Kind = SyncRun.Kind
@@ -175,6 +175,26 @@ def test_old_open_incidents_are_looked_at_batch_by_batch(
 def parse(moment: Any) -> Any:
     assert moment is not None
     return moment
+
+
+@pytest.mark.parametrize("way", ["digits", "deep", "surrogate", "nan", "bad_utf8"])
+def test_f31_sync_f19_a_damaged_old_incident_does_not_keep_a_sweep_from_its_end(
+    contoso: Tenant, world: World, theirs: TheirTenant, settings: Any, way: str
+) -> None:
+    settings.SYNC_SWEEP_WINDOW = timedelta(days=20)
+    sync(contoso)
+    with scope.tenant(contoso.pk):
+        oldest_first = Incident.objects.filter(is_open=True).order_by("updated_at")
+        first, *_, last = sorted(oldest_first[:5], key=lambda incident: incident.pk)
+    world.poison_incident(theirs, first.number, way)
+    theirs.book.change(last.number, lambda raw: raw.update(tags=["silently"]), written=0)
+    sweep_is_due(contoso)
+    for _ in range(5):
+        sync(contoso)
+        forget_waits(contoso)
+    assert state_of(contoso).sweep_cursor is None
+    with scope.tenant(contoso.pk):
+        assert the(contoso, last.number).tags.get().tag == "silently"
 
 
 def test_trouble_with_single_reads_does_not_break_the_pass_and_is_made_up_for(
