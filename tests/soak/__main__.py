@@ -43,7 +43,7 @@ FROM tenant
 
 
 def main() -> int:
-    """0 if all holds; with --bug 0 only if the bug was caught."""
+    """0 if all holds, with --bug if the bug was caught; 130 after Ctrl-C."""
     given = arguments()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
     bugs = list(BUGS) if given.bug == "each" else [given.bug]
@@ -55,6 +55,9 @@ def main() -> int:
             soak(report, tenants=given.tenants, seconds=given.seconds)
         except TimeLimit:
             say(f"the soak was not over after {given.limit} s")
+        except KeyboardInterrupt:
+            say("the soak was ended from outside")
+            return 130
         finally:
             within(0)
             told(report, f"soak{'-' + bug if bug else ''}.json")
