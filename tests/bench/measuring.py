@@ -3,7 +3,7 @@
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,19 +45,30 @@ def measured(work: Callable[[], object], *, backend: int = 0, wal: Callable[[], 
     return Cost(spent, (cpu_of(backend) - server) if backend else 0.0, wal() - written)
 
 
-def ratio(others: Iterable[float], ours: Iterable[float]) -> float:
-    """The median of the rounds' ratios, other to ours; a cost below what can be measured counts as a tick's share."""
-    return statistics.median(other / max(our, 1e-6) for other, our in zip(others, ours, strict=True))
+def ratios(others: Iterable[float], ours: Iterable[float]) -> list[float]:
+    """Each round's ratio, other to ours; what costs nothing that can be measured counts as a millionth."""
+    return [other / max(our, 1e-6) for other, our in zip(others, ours, strict=True)]
+
+
+def middle(costs: Sequence[Cost]) -> Cost:
+    """The median of each part on its own."""
+    parts = ([getattr(cost, name) for cost in costs] for name in ("client", "server", "wal"))
+    return Cost(*map(statistics.median, parts))
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure that is to be at least, or at most, so large."""
+    """A figure that is to be at least, or at most, so large. ``rounds`` are the figures whose median it is."""
 
     name: str
-    value: float
+    rounds: Sequence[float]
     bound: float
     at_most: bool = False
+
+    @property
+    def value(self) -> float:
+        """The median over the rounds."""
+        return statistics.median(self.rounds)
 
     @property
     def is_met(self) -> bool:
@@ -66,4 +77,5 @@ class Goal:
 
     def __str__(self) -> str:
         sign, verdict = "≤" if self.at_most else "≥", "met" if self.is_met else "MISSED"
-        return f"{verdict:6} {self.name}: {self.value:.3g} ({sign} {self.bound:g})"
+        spread = f", rounds {min(self.rounds):.3g} to {max(self.rounds):.3g}" if len(self.rounds) > 1 else ""
+        return f"{verdict:6} {self.name}: {self.value:.3g} ({sign} {self.bound:g}{spread})"

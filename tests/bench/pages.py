@@ -6,22 +6,22 @@ from typing import Any
 
 from sandbox.estate import build_estate
 from sandbox.incidents import grow, make_incident
-from sandbox.moments import MINUTE, iso, ticks_from
+from sandbox.moments import MINUTE, iso, ticks_from, ticks_of
 
 PAGE = 100
 
 
-def pages(seed: int, *, count: int, at: Any, alerts: int = 0) -> list[list[bytes]]:
-    """``count`` pages of 100 incidents, newest first; with ``alerts`` each incident has so many."""
+def pages(seed: int, *, count: int, at: Any, alerts: tuple[int, int] = (1, 5)) -> list[list[bytes]]:
+    """``count`` pages of 100 incidents, newest first, each with so many alerts of two to six entities."""
     rng = random.Random(seed)
     estate, start = build_estate(rng, "bench.example", epoch=ticks_from(at)), ticks_from(at)
     made = []
     for number in range(count * PAGE):
         moment = start - number * MINUTE
         raw = make_incident(rng, estate, tenant_id="bench", incident_id=count * PAGE - number, at=moment)
-        if alerts:
-            grow(raw, rng, estate, alerts=alerts, at=moment)
-            raw["alerts"] = raw["alerts"][:alerts]
+        wanted = rng.randint(*alerts)
+        grow(raw, rng, estate, alerts=wanted, at=moment)
+        raw["alerts"] = raw["alerts"][:wanted]
         made.append(sent(raw))
     return [made[start : start + PAGE] for start in range(0, len(made), PAGE)]
 
@@ -41,14 +41,7 @@ def _touched(item: bytes, turn: int) -> bytes:
     raw = json.loads(item)
     raw["status"] = "InProgress" if turn % 2 else "Active"
     raw["assignedTo"] = f"analyst{turn}@bench.example"
-    raw["lastUpdateTime"] = iso(ticks_from_text(raw["lastUpdateTime"]) + turn)
+    raw["lastUpdateTime"] = iso(ticks_of(raw["lastUpdateTime"]) + turn)
     if raw["alerts"]:
         raw["alerts"][0]["status"] = f"InProgress{turn}"
     return sent(raw)
-
-
-def ticks_from_text(text: str) -> int:
-    """A time as sent, in ticks."""
-    from sandbox.moments import ticks_of
-
-    return ticks_of(text)
