@@ -56,7 +56,7 @@ def measure(parts: list[str], *, seed: int, rounds: int, port: int) -> tuple[lis
     runs: dict[str, Any] = {
         "ingest": lambda: ingest.run(seed=seed, rounds=rounds, say=say),
         "overlap": lambda: overlap.run(seed=seed, rounds=rounds, say=say),
-        "tokens": lambda: tokens.run(say=say),
+        "tokens": lambda: tokens.run(rounds=rounds, say=say),
         "idle": lambda: idle.run(rounds=rounds, port=port, say=say),
     }
     goals: list[Any] = []

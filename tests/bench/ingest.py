@@ -101,11 +101,24 @@ def run(*, seed: int, rounds: int, say: Callable[[str], None]) -> tuple[list[Goa
         for turn in range(rounds + 1):
             standard(bench, many, turn)
             say(f"round {turn} of {rounds}")
-            if turn == 0:  # the first round warms up
-                bench.costs.clear()
+            if turn == 0:
+                fresh = warmed_up(bench)
         size = heavy(bench, rounds, say)
         figures = bench.told() | {"page MB": round(sum(map(len, many[0])) / 1e6, 2), "heavy page MB": size}
+        figures["ours first, before statistics, ms"] = fresh
         return goals_of(bench), figures
+
+
+def warmed_up(bench: Ingest) -> float:
+    """Forget the first round but for what a first load cost in it, in ms per incident, and gather statistics.
+
+    On tables that nobody has analysed yet PostgreSQL checks foreign keys by a poor plan, and it keeps that plan until
+    autovacuum comes by, at most a minute later. The rounds are to measure what holds for all the time after.
+    """
+    fresh = bench.costs["ours first"][0].cpu
+    bench.costs.clear()
+    bench.administrator.execute("ANALYZE")
+    return round(fresh, 3)
 
 
 def standard(bench: Ingest, many: Pages, turn: int) -> None:
@@ -120,15 +133,15 @@ def standard(bench: Ingest, many: Pages, turn: int) -> None:
     bench.cost("bulk first", bulk_create, theirs, few)
     bench.cost("naive first", update_or_create, naive, one)
     bench.cost("copy first", Copied(bench.administrator), floor, many)
-    agree(mine, floor, many, who="COPY")
-    agree(mine, theirs, few, who="bulk_create")
-    agree(mine, naive, one, who="update_or_create")
+    agree(bench.administrator, mine, floor, many, who="COPY")
+    agree(bench.administrator, mine, theirs, few, who="bulk_create")
+    agree(bench.administrator, mine, naive, one, who="update_or_create")
     unchanged(bench, lease, mine, many)
     bench.cost("bulk same", bulk_create, theirs, few)
     touched = [changed(page, share=0.05, turn=turn + 1) for page in many]
     bench.cost("ours 5 %", ours(lease), mine, touched)
     bench.cost("bulk 5 %", bulk_create, theirs, touched[:BULK])
-    agree(mine, theirs, touched[:BULK], who="bulk_create after changes")
+    agree(bench.administrator, mine, theirs, touched[:BULK], who="bulk_create after changes")
 
 
 def unchanged(bench: Ingest, lease: Lease, mine: Tenant, many: Pages) -> None:
@@ -150,7 +163,7 @@ def heavy(bench: Ingest, rounds: int, say: Callable[[str], None]) -> float:
         touched = [changed(page, share=0.05, turn=first + more) for more in range(HEAVY_TURNS)]
         bench.cost("heavy ours 5 %", ours(lease), mine, touched)
         bench.cost("heavy bulk 5 %", bulk_create, theirs, [touched[-1][:HEAVY_BULK]])
-        agree(mine, theirs, [touched[-1][:HEAVY_BULK]], who="bulk_create on heavy pages")
+        agree(bench.administrator, mine, theirs, [touched[-1][:HEAVY_BULK]], who="bulk_create on heavy pages")
         say(f"heavy round {turn + 1} of {rounds}")
     return round(sum(map(len, page)) / 1e6, 1)
 

@@ -52,6 +52,17 @@ def release() -> None:
     embedded.release(FOLDER / "servers")
 
 
+def postgres_pid() -> int:
+    """The embedded PostgreSQL's first process, which starts the others."""
+    return int((places(FOLDER / "servers").postgres / "postmaster.pid").read_text().split()[0])
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that still run."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
+    return [int(child) for child in found.split()]
+
+
 def redis_pid() -> int:
     """The embedded Valkey's process."""
     return int(Path(places(FOLDER / "servers").valkey_pid).read_text())

@@ -12,7 +12,7 @@ def empty() -> None:
     """What a message costs that does nothing."""
 
 
-@shared_task(name="bench.one_tenant")
+@shared_task(name="bench.one_tenant", queue="one")
 def one_tenant() -> None:
     """One due tenant, one task."""
     from incidents.shard import read_claimed

@@ -24,12 +24,14 @@ def _response(body: bytes) -> bytes:
 
 
 EMPTY = _response(_EMPTY)
+COUNT = b"GET /count "  # how many lists were asked for so far
 
 
 class Upstream(asyncio.Protocol):
     """One connection."""
 
     delay = 0.0
+    lists = 0
     client_id = "5a11db0c-0000-4000-8000-00000000c0de"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -47,7 +49,11 @@ class Upstream(asyncio.Protocol):
         if length and len(body) < int(length[1]):
             return
         self.received = b""
-        answer = EMPTY if head.startswith(b"GET /api/") else self.of_entra(head)
+        if head.startswith(b"GET /api/"):
+            Upstream.lists += 1
+            answer = EMPTY
+        else:
+            answer = _response(b"%d" % Upstream.lists) if head.startswith(COUNT) else self.of_entra(head)
         if self.delay and answer is EMPTY:
             asyncio.get_running_loop().call_later(self.delay, self.transport.write, answer)
         else:
