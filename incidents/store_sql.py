@@ -88,6 +88,8 @@ def _taken(columns: Mapping[str, str], *but: str) -> str:
 # Rows are ordered, so that two writers that meet lock in the same order. RETURNING shows what was written; alerts that
 # would not change are not returned, and with them their evidence is left alone. A row that was inserted has no xmax.
 # Evidence is compared before it is inserted: even a refused ON CONFLICT DO UPDATE locks, and so writes, the row.
+# What is to go is looked for under the keys just written, given as an array: a planner that joins instead may go
+# through all that the tenant has, for every page.
 _WRITE = f"""
 WITH
 i AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(%(incidents)s::jsonb) AS x({_record(_INCIDENT)}, search text)),
@@ -121,8 +123,8 @@ tags_in AS (
     ON CONFLICT DO NOTHING
 ),
 tags_out AS (
-    DELETE FROM incidents_incidenttag mine USING earlier
-    WHERE mine.tenant_id = %(tenant)s AND mine.incident_id = earlier.id
+    DELETE FROM incidents_incidenttag mine
+    WHERE mine.tenant_id = %(tenant)s AND mine.incident_id = ANY (ARRAY(SELECT id FROM earlier))
         AND NOT EXISTS (SELECT 1 FROM l WHERE l.id = mine.incident_id AND l.kind = 'tag' AND l.label = mine.tag)
 ),
 techniques_in AS (
@@ -131,8 +133,8 @@ techniques_in AS (
     ON CONFLICT DO NOTHING
 ),
 techniques_out AS (
-    DELETE FROM incidents_incidenttechnique mine USING earlier
-    WHERE mine.tenant_id = %(tenant)s AND mine.incident_id = earlier.id AND NOT EXISTS (
+    DELETE FROM incidents_incidenttechnique mine
+    WHERE mine.tenant_id = %(tenant)s AND mine.incident_id = ANY (ARRAY(SELECT id FROM earlier)) AND NOT EXISTS (
         SELECT 1 FROM l WHERE l.id = mine.incident_id AND l.kind = 'technique' AND l.label = mine.technique)
 ),
 c AS MATERIALIZED (
@@ -150,8 +152,8 @@ comments_in AS (
             IS DISTINCT FROM (excluded.text, excluded.created_by, excluded.created_at)
 ),
 comments_out AS (
-    DELETE FROM incidents_comment mine USING earlier
-    WHERE mine.tenant_id = %(tenant)s AND mine.incident_id = earlier.id
+    DELETE FROM incidents_comment mine
+    WHERE mine.tenant_id = %(tenant)s AND mine.incident_id = ANY (ARRAY(SELECT id FROM earlier))
         AND NOT EXISTS (SELECT 1 FROM c WHERE c.id = mine.incident_id AND c.position = mine.position)
 ),
 alerts_in AS (
@@ -184,8 +186,8 @@ evidence_in AS (
     ON CONFLICT (tenant_id, alert_id, key) DO UPDATE SET {_taken(_EVIDENCE, "key")}
 ),
 evidence_out AS (
-    DELETE FROM incidents_evidence mine USING alerts_in
-    WHERE mine.tenant_id = %(tenant)s AND mine.alert_id = alerts_in.id AND NOT alerts_in.is_new
+    DELETE FROM incidents_evidence mine
+    WHERE mine.tenant_id = %(tenant)s AND mine.alert_id = ANY (ARRAY(SELECT id FROM alerts_in WHERE NOT is_new))
         AND NOT EXISTS (SELECT 1 FROM e WHERE e.id = mine.alert_id AND e.key = mine.key)
 )
 SELECT count(*) FROM stored
