@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import sys
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from demo.ports import free_port
 from tests.bench import stage
 from tests.repository.tree import ROOT
 
+LONGEST, LONGEST_QUICK = 480, 120  # seconds; a run that takes longer is broken off
 PARTS = ("ingest", "overlap", "tokens", "idle")
 
 
@@ -32,19 +34,30 @@ def main() -> int:
     rounds = 2 if given.quick else given.rounds
     port = free_port(19700)
     say(f"seed {seed}, {rounds} rounds")
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LONGEST_QUICK if given.quick else LONGEST)
     stage.prepare(f"http://127.0.0.1:{port}")
     try:
         goals, figures = measure([given.only] if given.only else list(PARTS), seed=seed, rounds=rounds, port=port)
     finally:
+        signal.alarm(0)
         stage.release()
     for goal in goals:
         sys.stdout.write(f"{goal}\n")
     whole = {"seed": seed, "rounds": rounds, "cores": os.cpu_count(), "figures": figures}
     whole["goals"] = [
-        {"name": goal.name, "value": round(goal.value, 4), "bound": goal.bound, "met": goal.is_met} for goal in goals
+        {
+            "name": goal.name,
+            "value": round(goal.value, 4),
+            "rounds": [round(one, 4) for one in goal.rounds],
+            "bound": goal.bound,
+            "at_most": goal.at_most,
+            "met": goal.is_met,
+        }
+        for goal in goals
     ]
     (ROOT / ".local" / "bench.json").write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
-    line = ", ".join(f"{name} {value}" for name, value in figures.items())
+    line = ", ".join(f"{name} {short(value)}" for name, value in figures.items())
     sys.stdout.write(f"seed {seed}, {sum(goal.is_met for goal in goals)} of {len(goals)} goals met: {line}\n")
     return 0
 
@@ -66,6 +79,16 @@ def measure(parts: list[str], *, seed: int, rounds: int, port: int) -> tuple[lis
         goals += more
         figures |= told
     return goals, figures
+
+
+def short(value: Any) -> str:
+    """A figure for the last line; the parts of a cost by slashes."""
+    return "/".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+
+
+def too_long(*_: Any) -> None:
+    """The alarm has rung."""
+    raise TimeoutError("The benchmark took longer than it may.")
 
 
 def say(line: str) -> None:

@@ -98,7 +98,9 @@ def upstream(port: int, delay: int) -> Iterator[None]:
 
 
 @contextmanager
-def workers(names: list[str], pool: list[str], env: Mapping[str, str], queue: str = "portal") -> Iterator[list[Process]]:
+def workers(
+    names: list[str], pool: list[str], env: Mapping[str, str], queue: str = "portal"
+) -> Iterator[list[Process]]:
     """Celery workers, ready."""
     started = [
         Process(
@@ -123,7 +125,7 @@ def all_answer(names: list[str]) -> bool:
     from portal.celery import app
 
     addresses = [f"{name}@bench" for name in names]
-    return len(app.control.ping(destination=addresses, timeout=1.0)) == len(names)
+    return len(app.control.ping(destination=addresses, timeout=1.0) or ()) == len(names)
 
 
 def family(pids: Iterable[int]) -> float:
@@ -199,11 +201,11 @@ def send(task: str, count: int) -> None:
     from portal.celery import app
 
     global sending
-    to = {"queue": "one"} if task == "bench.one_tenant" else {}
+    queue = "one" if task == "bench.one_tenant" else "portal"
     began = time.process_time()
     with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:
         for _ in range(count):
-            app.send_task(task, producer=producer, ignore_result=True, **to)
+            app.send_task(task, producer=producer, ignore_result=True, queue=queue)
     sending += time.process_time() - began
 
 

@@ -28,7 +28,9 @@ def run(*, rounds: int, say: Callable[[str], None]) -> tuple[list[Goal], dict[st
     say("tokens done")
     flat = ratios(spent[SIZES[-1]], spent[SIZES[0]])
     goals = [
-        Goal("warm token, milliseconds", [max(costs) for costs in zip(*spent.values(), strict=True)], 0.03, at_most=True),
+        Goal(
+            "warm token, milliseconds", [max(costs) for costs in zip(*spent.values(), strict=True)], 0.03, at_most=True
+        ),
         Goal("warm token, 10,000 tenants to one", flat, 1.5, at_most=True),
         Goal("warm token, HTTP calls", [wire.calls], 0, at_most=True),
     ]
