@@ -15,7 +15,7 @@ from tenants.leases import Lease
 from tenants.models import Customer, SyncState, Tenant, TenantState
 from tests.bench.agreement import Wrong, agree, written
 from tests.bench.measuring import Cost, Goal, measured, middle, ratios
-from tests.bench.methods import Copied, Method, bulk_create, ours, update_or_create
+from tests.bench.methods import Copied, Method, bulk_create, ours, read_only, update_or_create
 from tests.bench.pages import changed, pages
 
 Costs = dict[str, list[Cost]]
@@ -133,6 +133,7 @@ def standard(bench: Ingest, many: Pages, turn: int) -> None:
     bench.cost("bulk first", bulk_create, theirs, few)
     bench.cost("naive first", update_or_create, naive, one)
     bench.cost("copy first", Copied(bench.administrator), floor, many)
+    bench.cost("read only", read_only, floor, many)
     agree(bench.administrator, mine, floor, many, who="COPY")
     agree(bench.administrator, mine, theirs, few, who="bulk_create")
     agree(bench.administrator, mine, naive, one, who="update_or_create")

@@ -37,6 +37,11 @@ def read(page: Page, now: datetime) -> list[Version]:
     return [rows.version_of(entry, read_incident(entry.raw), now=now) for entry in entries]
 
 
+def read_only(_: Tenant, page: Page, now: datetime) -> None:
+    """What reading costs alone: no way to store can do with less in the client."""
+    read(page, now)
+
+
 def _fields(row: dict[str, Any]) -> dict[str, Any]:
     """A row for the ORM: digests as bytes, no column that another table has."""
     made = _without(row, "search")
