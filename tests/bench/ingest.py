@@ -97,7 +97,7 @@ def run(*, seed: int, rounds: int, say: Callable[[str], None]) -> tuple[list[Goa
     """All of it. Raises Wrong where the methods do not agree."""
     with owner_connection() as administrator:
         bench = Ingest(administrator, seed=seed)
-        many = pages(seed, count=10, at=datetime(2026, 3, 1, tzinfo=UTC))
+        many = pages(seed, count=10 if rounds > 2 else 6, at=datetime(2026, 3, 1, tzinfo=UTC))
         for turn in range(rounds + 1):
             standard(bench, many, turn)
             say(f"round {turn} of {rounds}")
