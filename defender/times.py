@@ -28,7 +28,7 @@ def parse_time(text: str | None) -> datetime | None:
 
     A missing zone means UTC. Years 0001 and 9999 are "never set", hence None. A leap second becomes the second before.
     """
-    exact = _exact(text)
+    exact = instant(text)
     if exact is None:
         return None
     moment, fraction = exact
@@ -37,7 +37,7 @@ def parse_time(text: str | None) -> datetime | None:
 
 def is_later(text: str, than: str) -> bool:
     """Whether the first time is strictly after the second, by all digits sent. What is no time is never later."""
-    mine, other = _exact(text), _exact(than)
+    mine, other = instant(text), instant(than)
     if mine is None:
         return False
     return other is None or mine > other
@@ -48,8 +48,11 @@ def later(text_a: str, text_b: str) -> str:
     return text_b if is_later(text_b, text_a) else text_a
 
 
-def _exact(text: str | None) -> tuple[datetime, str] | None:
-    """Whole seconds in UTC, and the fractional digits without trailing zeros: together they order exactly."""
+def instant(text: str | None) -> tuple[datetime, str] | None:
+    """Something that orders as the times do, by all digits sent; None for what is no time.
+
+    It is the whole seconds in UTC and the fractional digits without trailing zeros.
+    """
     if not text or len(text) > MAX_TIME_TEXT:
         return None
     moment = _ordinary(text) or _tolerated(text)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from defender.cleaning import as_identity
-from defender.times import MAX_TIME_TEXT, is_later, later, parse_time
+from defender.times import MAX_TIME_TEXT, instant, is_later, parse_time
 from defender.wire import content_hash, guess_incident_id
 
 _UPDATED = re.compile(rb'"lastUpdateTime"\s*:\s*"([^"\\]{1,%d})"' % MAX_TIME_TEXT)
@@ -60,16 +60,14 @@ class Span:
 
 def span_of(entries: Sequence[Entry]) -> Span:
     """Entries without a time take no part: they can neither be newest nor break the order."""
-    texts = [entry.updated_text for entry in entries if parse_time(entry.updated_text)]
-    if not texts:
+    found = [(moment, entry.updated_text) for entry in entries if (moment := instant(entry.updated_text))]
+    if not found:
         return Span("", "", True)
-    if not any(a != b and is_later(b, a) for a, b in pairwise(texts)):
-        return Span(texts[0], texts[-1], True)
-    newest = oldest = texts[0]
-    for text in texts:
-        newest = later(newest, text)
-        oldest = text if is_later(oldest, text) else oldest
-    return Span(newest, oldest, False)
+    moments = [moment for moment, _ in found]
+    if all(later >= earlier for later, earlier in pairwise(moments)):
+        return Span(found[0][1], found[-1][1], True)
+    by_moment = dict(reversed(found))
+    return Span(by_moment[max(moments)], by_moment[min(moments)], False)
 
 
 def newest_until(entries: Iterable[Entry], latest: datetime) -> str:

@@ -65,12 +65,14 @@ def put_aside(*, tenant_id: int, poisoned: Sequence[Poisoned], now: datetime) ->
         )
 
 
-def not_served(*, tenant: Tenant, place: str, sentence: str, now: datetime, fence: Callable[[], None]) -> None:
-    """Note an incident that Microsoft's list fails on, known only by its ``place``: there are no bytes to keep."""
-    entry = Entry(b"", content_hash(f"not served {place}".encode()), None, "")
+def not_served(
+    *, tenant: Tenant, place: str, sentence: str, now: datetime, fence: Callable[[], None], number: int | None = None
+) -> None:
+    """Note an incident that Microsoft fails to serve, known by its ``place`` or number: there are no bytes to keep."""
+    entry = Entry(b"", content_hash(f"not served {place}".encode()), number, "")
     with scope.tenant(tenant.pk):
         fence()
-        put_aside(tenant_id=tenant.pk, poisoned=[Poisoned(entry, None, "not-served", sentence)], now=now)
+        put_aside(tenant_id=tenant.pk, poisoned=[Poisoned(entry, number, "not-served", sentence)], now=now)
 
 
 def settle(*, tenant_id: int, numbers: Sequence[int], now: datetime) -> int:

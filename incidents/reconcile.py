@@ -34,6 +34,10 @@ BATCH: Final = 30
 RETRIED: Final = 200
 
 
+# Answers to a single read that stay as they are however often they are asked for.
+UNREADABLE: Final = frozenset({"shape", "too-large"})
+
+
 @dataclass(slots=True)
 class Looked:
     """What single reads have brought: pages of one, numbers Microsoft no longer has, and whether to go on."""
@@ -153,6 +157,10 @@ def _look(work: Pass, client: DefenderClient, numbers: Sequence[int], now: datet
         except NotFound:
             looked.gone.append(number)
         except DefenderError as error:
+            if error.code in UNREADABLE:
+                _pass_by(work, number, error, now)
+                looked.reached += 1
+                continue
             _note(work, error)
             looked.may_go_on = False
             break
@@ -162,6 +170,16 @@ def _look(work: Pass, client: DefenderClient, numbers: Sequence[int], now: datet
     if looked.gone:
         _mark_gone(work, looked.gone, now)
     return looked
+
+
+def _pass_by(work: Pass, number: int, error: DefenderError, now: datetime) -> None:
+    """One incident whose answer nobody can read must not keep the look at all others from its end."""
+    sentence = f"Incident {number} could not be read by its number. {error.sentence}"
+    quarantine.not_served(
+        tenant=work.tenant, place=f"incident {number}", number=number, sentence=sentence, now=now, fence=work.fence
+    )
+    work.quarantined += 1
+    log.warning("single read passed by", number=number, reason=error.code)
 
 
 def _mark_gone(work: Pass, numbers: Sequence[int], now: datetime) -> None:

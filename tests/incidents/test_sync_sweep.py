@@ -243,3 +243,23 @@ def test_a_sweep_reads_again_what_an_older_parser_put_aside(contoso: Tenant, wor
     with scope.tenant(contoso.pk):
         assert Quarantine.objects.get().settled_at is not None
     assert_nothing_lost(contoso, theirs)
+
+
+@pytest.mark.parametrize("way", ["unclosed", "huge"])
+def test_f31_an_incident_that_cannot_be_read_by_its_number_does_not_keep_the_sweep_from_its_end(
+    contoso: Tenant, world: World, theirs: TheirTenant, settings: Any, way: str
+) -> None:
+    sync(contoso)
+    settings.SYNC_SWEEP_WINDOW = timedelta(0)
+    with scope.tenant(contoso.pk):
+        bad = Incident.objects.filter(is_open=True).order_by("pk").values_list("number", flat=True)[2]
+    world.poison_incident(theirs, bad, way)
+    sweep_is_due(contoso)
+    for _ in range(12):
+        forget_waits(contoso)
+        sync(contoso)
+        if state_of(contoso).sweep_cursor is None:
+            break
+    assert state_of(contoso).sweep_cursor is None, "the others have been looked at"
+    with scope.tenant(contoso.pk):
+        assert Quarantine.objects.get(number=bad).settled_at is None
