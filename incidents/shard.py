@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +37,8 @@ from tenants.models import SyncRun, SyncState
 log = structlog.get_logger("portal.sync")
 
 BUSY_FOR: Final = 30.0  # seconds one wake-up goes on claiming shards before it makes room
+FEW: Final = 2  # threads a shard begins with
+LOOK_EVERY: Final = 0.02  # seconds after which there are twice as many, while tenants wait
 SETTLE_EVERY: Final = 0.5  # seconds that a pass which brought nothing waits to be settled with others, at most
 WAITING: Final = 2  # tenants per thread that may be claimed at a time: one that is read and one that is next
 SLACK: Final = 90.0  # seconds that a pass may outlast its limit: the last call's deadline and the storing of its page
@@ -102,33 +104,51 @@ class Shard:
 
     def __init__(self, lane: Lane, claimed: Sequence[Lease]) -> None:
         self.lane, self.claimed = lane, claimed
+        self._next: deque[tuple[Lease, SyncState]] = deque()
         self._begun: dict[int, float] = {}
+        self._done: set[int] = set()
         self._idle: deque[Lease] = deque()
         self._unused: deque[Lease] = deque()
 
     def run(self, pool: Executor) -> None:
         """Read them all. Faults of one tenant stay with it."""
         states = again_if_cut(lambda: states_of(self.claimed))
+        self._next.extend((lease, states[lease.tenant_id]) for lease in self.claimed if lease.tenant_id in states)
         self.lane.count(len(self.claimed))
         try:
-            held = {
-                pool.submit(self._read, lease, states[lease.tenant_id]): lease
-                for lease in self.claimed
-                if lease.tenant_id in states
-            }
-            self._wait_for(held)
+            self._read_all(pool)
         finally:
             self.lane.count(-len(self.claimed))
 
-    def _wait_for(self, held: dict["Future[None]", Lease]) -> None:
-        open_, beat = set(held), time.monotonic()
-        while open_:
-            _, open_ = wait(open_, timeout=SETTLE_EVERY)
-            self._settle()
-            if open_ and time.monotonic() - beat > settings.SYNC_LEASE.total_seconds() / 3:
-                beat = time.monotonic()
-                again_if_cut(lambda: leases.extend([held[one] for one in open_ if self._is_alive(held[one])]))  # noqa: B023
+    def _read_all(self, pool: Executor) -> None:
+        """Begin with few threads and add more for as long as tenants wait: answers that come at once need no more, and
+        threads that only wait for each other cost half as much again."""
+        readers = [pool.submit(self._pull) for _ in range(FEW)]
+        settled = beat = time.monotonic()
+        while wait(readers, timeout=LOOK_EVERY if self._next else SETTLE_EVERY).not_done:
+            more = min(len(readers), self.lane.threads - len(readers), len(self._next))
+            readers += [pool.submit(self._pull) for _ in range(more)]
+            now = time.monotonic()
+            if now - settled >= SETTLE_EVERY:
+                settled = now
+                self._settle()
+            if now - beat > settings.SYNC_LEASE.total_seconds() / 3:
+                beat = now
+                again_if_cut(lambda: leases.extend([lease for lease in self.claimed if self._is_alive(lease)]))
         self._settle()
+
+    def _pull(self) -> None:
+        """One thread: tenant after tenant until none waits."""
+        while True:
+            try:
+                lease, state = self._next.popleft()
+            except IndexError:
+                return
+            try:
+                self._read(lease, state)
+            except Exception:  # the outermost loop of a thread: the lease runs out, and the others go on
+                log.exception("pass given up")
+            self._done.add(lease.tenant_id)
 
     def _settle(self) -> None:
         """Settle what has come in. Leases that cannot be settled now run out, and their tenants are read again."""
@@ -140,7 +160,9 @@ class Shard:
             again_if_cut(lambda: leases.hand_back(unused))
 
     def _is_alive(self, lease: Lease) -> bool:
-        """Whether a lease deserves a sign of life: not once its pass has taken longer than any pass can."""
+        """Whether a lease deserves a sign of life: not once its pass is over or has taken longer than any pass can."""
+        if lease.tenant_id in self._done:
+            return False
         begun = self._begun.get(lease.tenant_id)
         limit = settings.SYNC_PASS_LIMIT if self.lane.is_slow else settings.SYNC_QUICK_LIMIT
         return begun is None or time.monotonic() - begun < limit.total_seconds() + SLACK
