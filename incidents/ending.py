@@ -30,6 +30,8 @@ Kind = SyncRun.Kind
 
 # Ours: after so many failures in a row the tenant's breaker opens; until it ends only a person's wish starts a pass.
 BREAKER_AFTER: Final = 3
+# The network on our side: certificates that nobody vouches for, names that cannot be found, a proxy that refuses.
+OUR_WAY_ALARM: Final = "way-to-microsoft"
 
 _ENDED_BY: tuple[tuple[type[DefenderError], str], ...] = (
     (errors.Throttled, Ended.THROTTLED),
@@ -199,6 +201,8 @@ def _consequences(tenant: Tenant, error: DefenderError) -> None:
         step = "Nothing was read with it. Find out how it came about before anything else."
         sentence = f"{tenant.name}: {error.sentence}"
         raise_alarm(key=f"wrong-token-{tenant.pk}", sentence=sentence, step=step, now=now)
+    elif isinstance(error, errors.Transient) and error.who == "us":  # every tenant fails alike: one alarm for all
+        raise_alarm(key=OUR_WAY_ALARM, sentence=error.sentence, step=error.step, now=now)
     elif error.code == "paging-loop":
         raise_alarm(
             key=f"paging-loop-{tenant.pk}", sentence=f"{tenant.name}: {error.sentence}", step=error.step, now=now
@@ -206,7 +210,7 @@ def _consequences(tenant: Tenant, error: DefenderError) -> None:
 
 
 def _all_clear(tenant: Tenant, now: datetime) -> None:
-    for key in (f"wrong-token-{tenant.pk}", f"paging-loop-{tenant.pk}"):
+    for key in (OUR_WAY_ALARM, f"wrong-token-{tenant.pk}", f"paging-loop-{tenant.pk}"):
         clear_alarm(key=key, now=now)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from incidents.ending import OUR_WAY_ALARM
 from sandbox.cast import Tenant as TheirTenant
 from sandbox.server import running
 from sandbox.world import World
 from tenants import scope, tokens
-from tenants.models import SyncRun, SyncState, Tenant
+from tenants.models import Alarm, SyncRun, SyncState, Tenant
 from tests.defender.certificates import self_signed
 from tests.defender.cutting import CuttingProxy, cutting
 from tests.defender.loopback import serving
@@ -135,9 +136,11 @@ def test_sync_f5_a_certificate_nobody_vouches_for_stops_reading_and_says_that_it
     assert "Look at the network of this machine." in state.last_error
     assert state.next_due_at is not None and state.next_due_at > timezone.now(), "not again at once"
     assert (state.watermark_text, held(contoso)) == (before, mine)
+    assert [alarm.key for alarm in Alarm.objects.filter(cleared_at=None)] == [OUR_WAY_ALARM], "one for all tenants"
     settings.SANDBOX_URLS |= {"xdr": proxy.url}
     tokens.forget_everything()
     assert sync(contoso).is_complete
+    assert not Alarm.objects.filter(cleared_at=None).exists()
     assert_nothing_lost(contoso, theirs)
 
 
