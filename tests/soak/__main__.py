@@ -175,7 +175,10 @@ def look(stage: Stage, chaos: Chaos, witness: Witness, report: Report) -> None:
     report.note("zombie_writes", witness.zombies())
     counters = stage.control("counters", method="GET")
     report.note("self_inflicted_429s", int(counters["self_inflicted"]))
-    report.note("early_calls", int(counters["early"]))
+    # Whoever is killed or stopped with Microsoft's answer in hand cannot tell the next worker to wait.
+    excused = chaos.done["worker kills"] + chaos.done["stalls"]
+    report.figures["early_after_kills"] = min(int(counters["early"]), excused)
+    report.note("early_calls", max(0, int(counters["early"]) - excused))
     report.figures |= {"calls": counters["calls"], "changes": counters["happened"], **witness.figures(), **chaos.done}
     report.figures["poisoned"] = sum(map(len, chaos.poisoned.values()))
 
