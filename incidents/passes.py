@@ -41,6 +41,7 @@ class Pass:
     began_at: datetime
     skip: int = 0
     newest: str = ""
+    reached: str = ""
     whole: bool = True
     page_size: int = LARGEST_PAGE
     sweep_cursor: int | None = None

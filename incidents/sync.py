@@ -177,6 +177,7 @@ def _store(work: Pass, page: IncidentPage, now: datetime) -> None:
     work.pages += 1
     work.bytes += len(page.body)
     work.newest = later(work.newest, _believable(entries, work.server_time))
+    work.reached = next((text for e in reversed(entries) if 0 < len(text := e.updated_text) <= LONGEST_TIME), "")
     result = again_if_cut(
         lambda: store_page(
             tenant=work.tenant,
@@ -205,6 +206,7 @@ def _progress(work: Pass, page: IncidentPage) -> Progress:
         began_at=work.began_at,
         pages=work.pages_before + work.pages,
         seen=work.seen_before + work.seen + len(page.items),
+        reached=work.reached,
         missing=work.missing,
         outdated=work.outdated,
         silent=work.silent,

@@ -56,6 +56,7 @@ class Progress:
     began_at: datetime
     pages: int
     seen: int
+    reached: str = ""
     missing: int = 0
     outdated: int = 0
     silent: int = 0
@@ -107,6 +108,7 @@ _FENCE_WITH_PROGRESS = """
 UPDATE tenants_syncstate SET lease_until = statement_timestamp() + %(length)s,
     pass_kind = %(kind)s, pass_since = %(since)s, pass_skip = %(skip)s, pass_newest = %(newest)s,
     pass_started_at = %(began_at)s, progress_pages = %(pages)s, progress_seen = %(seen)s,
+    progress_reached = %(reached)s,
     pass_missing = %(missing)s, pass_outdated = %(outdated)s, pass_silent = %(silent)s
 WHERE tenant_id = %(tenant)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL AND next_due_at IS NOT NULL
 RETURNING 1

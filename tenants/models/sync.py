@@ -45,6 +45,7 @@ class SyncState(models.Model):
     last_error = models.CharField(max_length=500, blank=True, help_text="One sentence for a person.")
     progress_pages = models.IntegerField(default=0)
     progress_seen = models.IntegerField(default=0)
+    progress_reached = models.CharField(max_length=40, blank=True, help_text="Time of the last incident read, as sent.")
 
     objects: ClassVar[ConnectionManager[Self]] = ConnectionManager()
 
