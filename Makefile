@@ -2,6 +2,8 @@
 # ARGS reaches pytest:  make test ARGS="tests/embedded -x"
 
 PYTHON := .venv/bin/python
+# A file's tests stay in one process: they share a browser, a portal, a cloud.
+PARALLEL := --numprocesses=auto --maxprocesses=8 --dist=loadfile
 CODE := $(wildcard portal defender audit accounts tenants incidents sandbox embedded demo tests)
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 
@@ -15,11 +17,11 @@ help: ## list these chores
 demo: ## try the portal out on this machine, with a made-up cloud; Ctrl-C ends it
 	bin/bootstrap local && exec $(PYTHON) manage.py demo $(ARGS)
 
-test: bootstrap-dev ## run all tests (ARGS="…" goes to pytest)
-	exec $(PYTHON) -m pytest $(ARGS)
+test: bootstrap-dev ## run all tests, in as many processes as there are cores (ARGS="…" goes to pytest)
+	exec $(PYTHON) -m pytest $(PARALLEL) $(ARGS)
 
 test-short: bootstrap-dev ## run the tests that also prove themselves on servers given by DATABASE_URL and REDIS_URL
-	exec $(PYTHON) -m pytest -m short $(ARGS)
+	exec $(PYTHON) -m pytest $(PARALLEL) -m short $(ARGS)
 
 soak: bootstrap-dev ## a thousand tenants under fire, and nothing lost (8 minutes at most; ARGS="--seed 7")
 	exec $(PYTHON) -m tests.soak $(ARGS)

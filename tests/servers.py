@@ -5,6 +5,8 @@ REDIS_URL are not set, embedded servers are started; where they are, those serve
 login may be a superuser over TCP or an ordinary role that may create databases over a socket. What a run has made is
 removed when it ends; databases of runs on this machine that were killed are removed by the next run.
 
+Where a run has several processes (pytest-xdist), the first finds the servers and each has its own database and keys.
+
 It is loaded as a plugin, not from a conftest, because pytest-django reads the settings before any conftest's hooks.
 Tables are not made here: a conftest migrates, as the owner role.
 """
@@ -33,7 +35,7 @@ _lines: list[str] = []
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(args: list[str]) -> None:
     """Before settings are read: name the setting, the database and the key prefix in the environment."""
-    if "PYTEST_XDIST_WORKER" in os.environ or {"-h", "--help", "-V", "--version"} & set(args):
+    if {"-h", "--help", "-V", "--version"} & set(args):
         return
     os.environ["PORTAL_ENV"] = "test"
     for name in _OTHER_ADDRESSES:

@@ -26,6 +26,12 @@ def world(settings: Any) -> Iterator[World]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of a parallel run is told that its terminal is narrow."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+
 def sync_now(*arguments: str) -> tuple[int, str]:
     """Exit status and standard output."""
     out = io.StringIO()
