@@ -29,9 +29,9 @@ tenant AS (INSERT INTO tenants_tenant (customer_id, entra_id, slug, name, domain
 INSERT INTO tenants_syncstate (tenant_id, next_due_at, lease_owner, lease_epoch, watermark, watermark_text,
     backfilled_at, sweep_due_at, gaps_left, pass_kind, pass_since, pass_skip, pass_newest, pass_missing, pass_outdated,
     pass_silent,
-    failures, is_slow, last_error_code, last_error, progress_pages, progress_seen, last_ok_at)
+    failures, is_slow, last_error_code, last_error, progress_pages, progress_seen, progress_reached, last_ok_at)
 SELECT id, NULL, '', 0, now(), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), now(),
-    now() + interval '30 days', 0, '', '', 0, '', 0, 0, 0, 0, false, '', '', 0, 0, now() FROM tenant
+    now() + interval '30 days', 0, '', '', 0, '', 0, 0, 0, 0, false, '', '', 0, 0, '', now() FROM tenant
 """
 _DUE = """
 UPDATE tenants_syncstate SET next_due_at = clock_timestamp() - interval '1 second', lease_until = NULL

@@ -36,8 +36,8 @@ tenant AS (INSERT INTO tenants_tenant (customer_id, entra_id, slug, name, domain
     RETURNING id)
 INSERT INTO tenants_syncstate (tenant_id, next_due_at, lease_owner, lease_epoch, watermark_text, gaps_left, pass_kind,
     pass_since, pass_skip, pass_newest, pass_missing, pass_outdated, pass_silent, failures, is_slow, last_error_code,
-    last_error, progress_pages, progress_seen)
-SELECT id, now() + random() * interval '15 seconds', '', 0, '', 0, '', '', 0, '', 0, 0, 0, 0, false, '', '', 0, 0
+    last_error, progress_pages, progress_seen, progress_reached)
+SELECT id, now() + random() * interval '15 seconds', '', 0, '', 0, '', '', 0, '', 0, 0, 0, 0, false, '', '', 0, 0, ''
 FROM tenant
 """
 
