@@ -24,7 +24,8 @@ from tests.soak.report import Report, say, told
 from tests.soak.stage import SCALED, Stage, staged
 from tests.soak.witness import Witness
 
-QUIET_LIMIT: Final = 120.0
+QUIET_LIMIT: Final = 120.0  # seconds, in which every tenant must have had a pass
+SWEEP_LIMIT: Final = 180.0  # seconds, in which every tenant must have been read whole
 _SEED = """
 WITH customer AS (INSERT INTO tenants_customer (name, created_at) SELECT 'Customer ' || n, now()
     FROM unnest(%(numbers)s::int[]) AS n RETURNING id, name),
@@ -139,9 +140,9 @@ def quiet(stage: Stage, chaos: Chaos, report: Report) -> None:
     report.note("crowded", crowded(calls, seconds=time.monotonic() - began, poll=poll, aside=aside))
 
 
-def passed(stage: Stage, condition: str) -> int:
+def passed(stage: Stage, condition: str, limit: float = QUIET_LIMIT) -> int:
     """How many tenants do not meet the condition when the time is over; ``%s`` is the moment of this call."""
-    until = time.monotonic() + QUIET_LIMIT
+    until = time.monotonic() + limit
     query = f"SELECT count(*) FROM tenants_syncstate WHERE NOT coalesce({condition}, false)"  # noqa: S608  our own text
     with stage.database() as connection:
         row = connection.execute("SELECT clock_timestamp()").fetchone()
@@ -186,7 +187,7 @@ def look(stage: Stage, chaos: Chaos, witness: Witness, report: Report) -> None:
 def sweep(stage: Stage, connection: "psycopg.Connection[Any]", report: Report) -> None:
     """Every window is read again, and every open incident before it, as once a day; what is missing had been lost."""
     connection.execute("UPDATE tenants_syncstate SET sweep_due_at = now(), next_due_at = least(next_due_at, now())")
-    report.counts["not_settled"] += passed(stage, "sweep_due_at > %s AND sweep_cursor IS NULL")
+    report.counts["not_settled"] += passed(stage, "sweep_due_at > %s AND sweep_cursor IS NULL", SWEEP_LIMIT)
     row = connection.execute(
         "SELECT coalesce(sum(missing + outdated), 0), sum(silent), count(*) FROM tenants_completenesscheck"
     )
