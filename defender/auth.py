@@ -21,9 +21,10 @@ import msal
 
 from defender.clouds import XDR, Cloud, Resource
 from defender.credentials import Certificate, ClientSecret, Credential, Federated, load_credential
-from defender.errors import DefenderError, Throttled, Transient, WrongToken
+from defender.errors import CredentialFault, DefenderError, Throttled, Transient, WrongToken
 from defender.facts import TokenFacts, read_facts
 from defender.msal_http import MsalHttp
+from defender.rotation import Rotation
 from defender.transport import Transport
 
 __all__ = [
@@ -92,11 +93,14 @@ class _Held:
 class _Tenant:
     lock: threading.Lock = field(default_factory=threading.Lock)
     app: Any = None
+    credential: Credential | None = None  # the app's
     held: dict[str, _Held] = field(default_factory=dict)
 
 
 class TokenSource:
     """Tokens of one partner app in one cloud. Safe for many threads; `kept` tenants stay in memory at most.
+
+    Of several live credentials (see `defender.rotation`) the newest that Entra ID takes is used.
 
     `guard` is entered around every request to Entra ID: whoever runs many tenants may refuse there, with an error of
     `defender.errors`, while it is known that all would be refused.
@@ -106,7 +110,7 @@ class TokenSource:
         self,
         cloud: Cloud,
         client_id: UUID,
-        credential: Credential,
+        credential: Credential | Rotation,
         transport: Transport,
         *,
         kept: int = TENANTS_KEPT,
@@ -115,7 +119,7 @@ class TokenSource:
     ) -> None:
         self._cloud = cloud
         self._client_id = UUID(str(client_id))
-        self._credential = credential
+        self._rotation = credential if isinstance(credential, Rotation) else Rotation.of(credential)
         self._http = MsalHttp(transport)
         self._kept = kept
         self._guard = guard
@@ -182,14 +186,30 @@ class TokenSource:
             held.token = None
         try:
             with self._guard():
-                token, lifetime = self._acquire(self._app(tenant, tenant_id, fresh=fresh), resource)
+                token, lifetime = self._ask(tenant, tenant_id, resource, fresh=fresh)
         except Throttled as error:
-            held.wait_until = self._clock() + (error.retry_after or 0.0)
+            if error.code.startswith("http-"):  # Entra ID's own wish; the gate and the budget look by themselves
+                held.wait_until = self._clock() + (error.retry_after or 0.0)
             raise
         self._refuse_wrong(tenant, token, tenant_id, resource)
         held.token = token
         held.renew_at = self._clock() + lifetime - min(random.uniform(*_MARGIN), lifetime / 2)  # noqa: S311
         return token
+
+    def _ask(self, tenant: _Tenant, tenant_id: UUID, resource: Resource, *, fresh: bool) -> tuple[AccessToken, float]:
+        """With each live credential in turn, until one is taken; the newest one's refusal is raised where none is."""
+        refusal: CredentialFault | None = None
+        for credential in self._rotation.candidates():
+            try:
+                asked = self._acquire(self._app(tenant, tenant_id, credential, fresh=fresh), resource)
+            except CredentialFault as fault:
+                self._rotation.refused(credential, fault)
+                refusal = refusal or fault
+            else:
+                self._rotation.accepted(credential)
+                return asked
+        assert refusal is not None  # noqa: S101  candidates() is never empty
+        raise refusal
 
     def _refuse_wrong(self, tenant: _Tenant, token: AccessToken, tenant_id: UUID, resource: Resource) -> None:
         """Fails closed on a token of another tenant, app or API, and forgets where it came from."""
@@ -205,18 +225,19 @@ class TokenSource:
             sentence = "Entra ID asks for fewer requests at the moment."
             raise Throttled(sentence, code="http-429", retry_after=max(left, 1.0))
 
-    def _app(self, tenant: _Tenant, tenant_id: UUID, *, fresh: bool) -> Any:
+    def _app(self, tenant: _Tenant, tenant_id: UUID, credential: Credential, *, fresh: bool) -> Any:
         """MSAL's application for one tenant. Making it asks for the tenant's endpoints, hence the tenant's own lock."""
         with tenant.lock:
-            if tenant.app is None or fresh:
+            if tenant.app is None or fresh or tenant.credential is not credential:
                 tenant.app = None
-                tenant.app = _guarded(lambda: self._new_app(tenant_id))
+                tenant.app = _guarded(lambda: self._new_app(tenant_id, credential))
+                tenant.credential = credential
             return tenant.app
 
-    def _new_app(self, tenant_id: UUID) -> Any:
+    def _new_app(self, tenant_id: UUID, credential: Credential) -> Any:
         return msal.ConfidentialClientApplication(
             str(self._client_id),
-            client_credential=self._credential.for_msal(),
+            client_credential=credential.for_msal(),
             authority=f"{self._cloud.authority}/{tenant_id}",
             # The host is one we configured: nobody has to be asked about it. Regional hosts are Microsoft's own, and
             # only False keeps an environment variable from choosing one.

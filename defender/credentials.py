@@ -163,6 +163,14 @@ def _refuse_mismatch(certificate: x509.Certificate, key: RSAPrivateKey, path: Pa
         raise _fault("key-mismatch", f"The certificate in {path} does not belong to the private key.")
 
 
+def read_secret(path: Path) -> str:
+    """The client secret in a file. Raises CredentialFault."""
+    text = _read(path).decode("utf-8", "replace").strip()
+    if not text:
+        raise _fault("secret-empty", f"The file {path} holds no secret.")
+    return text
+
+
 def _read_assertion(path: Path) -> str:
     text = _read(path).decode("ascii", "replace").strip()
     if not _JWT.fullmatch(text):

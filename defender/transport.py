@@ -13,7 +13,7 @@ A transport may be used by many threads. What comes back is a `Reply` of any sta
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -66,6 +66,7 @@ class Transport:
     """One pool of connections to one cloud, shared by all tenants and threads.
 
     `timeout` is (connect, read) and `deadline` the whole call, in seconds; `max_bytes` caps a decompressed body.
+    `gate` is asked before each call and may refuse it with an error of `defender.errors`.
     `ca_bundle` is a path to the certificates to trust instead of the ones shipped with certifi.
     """
 
@@ -78,10 +79,12 @@ class Transport:
         max_bytes: int = MAX_BYTES,
         pool_size: int = POOL_SIZE,
         ca_bundle: str | None = None,
+        gate: Callable[[], None] = lambda: None,
     ) -> None:
         self.cloud = cloud
         self._timeout = timeout
         self._deadline = deadline
+        self._gate = gate
         self._max_bytes = max_bytes
         self._verify = ca_bundle or certifi.where()
         self._adapter = DeadlineAdapter(
@@ -106,6 +109,7 @@ class Transport:
         Raises Transient for everything that happens below HTTP and for answers over the cap, DefenderError with code
         `host-not-allowed` for an address outside the allow-list.
         """
+        self._gate()
         target = self._target(url, resource, bearer)
         request_id = str(uuid.uuid4())
         sent = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "defender-portal"}

@@ -23,6 +23,7 @@ from tenants import breaker, budget, consent, leases, scope
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.leases import Lease
 from tenants.models import SyncRun, SyncState, Tenant
+from tenants.stop import STOPPED
 
 log = structlog.get_logger("portal.sync")
 Ended = SyncRun.Ended
@@ -120,7 +121,7 @@ def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: Defender
     """Microsoft, or the way to Microsoft, stood in the way: each kind of error has its consequence."""
     outcome = replace(outcome, detail=error.sentence[:500], reference=(error.reference or "")[:120])
     tenant, due_in = state.tenant, _wait(error, 0 if outcome.pages else state.failures)
-    if isinstance(error, errors.Throttled) and error.code != budget.OUR_OWN:
+    if isinstance(error, errors.Throttled) and error.code not in {budget.OUR_OWN, STOPPED}:
         # First, and by itself: should this worker die now, the next one must know of the wait.
         budget.block(tenant_id=tenant.pk, verb="list", seconds=due_in.total_seconds())
     with scope.operations():
@@ -130,7 +131,7 @@ def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: Defender
             values |= _OVER
         if not isinstance(error, errors.Throttled | errors.CredentialFault):
             values |= _counted(state, due_in, got_on=outcome.pages > 0)
-        if isinstance(error, errors.Throttled):
+        if isinstance(error, errors.Throttled) and error.code != STOPPED:
             values["last_error"] = f"Waiting for Microsoft until {timezone.now() + due_in:%H:%M:%S} UTC."
         leases.settle(lease, due_in=due_in, **values)
         _consequences(tenant, error)

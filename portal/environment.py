@@ -4,6 +4,7 @@
 shown together as sentences; nobody has to repair settings one traceback at a time.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -110,6 +111,17 @@ class Environment:
             if option in options:  # a socket's folder can only be written as an option of the URL
                 config[option.upper()] = str(options.pop(option))
         return config
+
+    def credential(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The one of these settings that is set and its value, and beside it ``NAME_FILE`` where it came from a file.
+
+        Empty where none is set; more than one is a problem.
+        """
+        given = [name for name in names if os.environ.get(name) or os.environ.get(f"{name}_FILE")]
+        found = {name: self.text(name) for name in given}
+        if len(found) > 1:
+            return self._problem(f"Set exactly one of {', '.join(found)}.", {})
+        return found | {f"{name}_FILE": os.environ[f"{name}_FILE"] for name in found if os.environ.get(f"{name}_FILE")}
 
     def wrong(self, sentence: str) -> None:
         """Note a problem found by the caller."""

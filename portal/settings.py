@@ -94,18 +94,29 @@ ENTRA_CLIENT_ID = env.guid("ENTRA_CLIENT_ID", "5a11db0c-0000-4000-8000-00000000c
 ASKED_CAPABILITIES = env.names("PORTAL_CAPABILITIES") or ["sync_incidents", "triage"]
 if unknown := sorted(set(ASKED_CAPABILITIES) - set(CAPABILITIES)):
     env.wrong(f"PORTAL_CAPABILITIES names {', '.join(unknown)}; it may name: {', '.join(CAPABILITIES)}.")
-# The partner credential is read by workers and the command line only; the web process never holds it.
+# The partner credential is read by workers and the command line only; the web process never holds it. A second one is
+# live beside it while one is replaced.
 ENTRA_CREDENTIAL: dict[str, str] = {}
+ENTRA_NEXT_CREDENTIAL: dict[str, str] = {}
+ALLOW_SECRET_IN_ENVIRONMENT = env.yes("ALLOW_SECRET_IN_ENVIRONMENT", False)
 if PORTAL_PROCESS == "worker":
-    for name in ("ENTRA_CLIENT_SECRET", "ENTRA_CLIENT_CERTIFICATE", "ENTRA_FEDERATED_TOKEN_FILE"):
-        if os.environ.get(name) or os.environ.get(f"{name}_FILE"):
-            ENTRA_CREDENTIAL[name] = env.text(name)
+    ENTRA_CREDENTIAL = env.credential(("ENTRA_CLIENT_SECRET", "ENTRA_CLIENT_CERTIFICATE", "ENTRA_FEDERATED_TOKEN_FILE"))
+    ENTRA_NEXT_CREDENTIAL = env.credential(("ENTRA_NEXT_CLIENT_SECRET", "ENTRA_NEXT_CLIENT_CERTIFICATE"))
     if not ENTRA_CREDENTIAL and IS_SANDBOX and not IS_PRODUCTION:
         ENTRA_CREDENTIAL["ENTRA_CLIENT_SECRET"] = "sandbox-secret"  # noqa: S105  the sandbox's own, refused elsewhere
-    if len(ENTRA_CREDENTIAL) != 1:
+    if not ENTRA_CREDENTIAL:
         env.wrong(
             "Set exactly one of ENTRA_CLIENT_SECRET, ENTRA_CLIENT_CERTIFICATE (a path to a PEM file) "
             "and ENTRA_FEDERATED_TOKEN_FILE."
+        )
+SECRETS_IN_ENVIRONMENT = [name for name in ("ENTRA_CLIENT_SECRET", "ENTRA_NEXT_CLIENT_SECRET") if os.environ.get(name)]
+if IS_PRODUCTION and SECRETS_IN_ENVIRONMENT:
+    if PORTAL_PROCESS != "worker":
+        env.wrong(f"{SECRETS_IN_ENVIRONMENT[0]} is in this process's environment; only workers may hold it.")
+    elif not ALLOW_SECRET_IN_ENVIRONMENT:
+        env.wrong(
+            f"{SECRETS_IN_ENVIRONMENT[0]} is in the environment, where it is seen too easily. Give it as "
+            f"{SECRETS_IN_ENVIRONMENT[0]}_FILE, use a certificate, or set ALLOW_SECRET_IN_ENVIRONMENT=true."
         )
 ENTRA_CLIENT_SECRET_EXPIRES = env.day("ENTRA_CLIENT_SECRET_EXPIRES")
 MICROSOFT_POOL_SIZE = env.whole("MICROSOFT_POOL_SIZE", 32, low=1, high=500)

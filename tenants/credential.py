@@ -9,11 +9,13 @@ from tenants import tokens
 from tenants.alarms import clear_alarm, raise_alarm
 
 ALARM_KEY = "credential-expiry"
+IN_ENVIRONMENT = "secret-in-environment"
 STAGES = (1, 7, 14, 30)  # days before expiry; each stage mails once
 
 
 def watch(*, now: datetime) -> int | None:
     """Raise or clear the expiry alarm. Returns the days left, or None where the expiry is not known."""
+    _watch_environment(now=now)
     try:
         expires_at = expiry()
     except CredentialFault as fault:
@@ -33,6 +35,18 @@ def watch(*, now: datetime) -> int | None:
     return left.days if left is not None else None
 
 
+def _watch_environment(*, now: datetime) -> None:
+    """A secret in the environment of production is there by somebody's decision, which everybody should see."""
+    if settings.IS_PRODUCTION and settings.SECRETS_IN_ENVIRONMENT:
+        sentence = (
+            f"{settings.SECRETS_IN_ENVIRONMENT[0]} is in the environment of a worker, where it is seen too easily."
+        )
+        step = "Give it as a file, or use a certificate: docs/operations.md."
+        raise_alarm(key=IN_ENVIRONMENT, sentence=sentence, step=step, now=now)
+    else:
+        clear_alarm(key=IN_ENVIRONMENT, now=now)
+
+
 def _when(left: timedelta) -> str:
     if left <= timedelta():
         return "has expired"
@@ -47,6 +61,18 @@ def _only(key: str, *, now: datetime) -> None:
 
 
 def expiry() -> datetime | None:
-    """When the credential ends: read from a certificate, or from ENTRA_CLIENT_SECRET_EXPIRES for a secret."""
-    known: datetime | None = getattr(tokens.credential(), "expires_at", None)
-    return known or settings.ENTRA_CLIENT_SECRET_EXPIRES
+    """When the last of the live credentials ends: read from certificates, or from ENTRA_CLIENT_SECRET_EXPIRES.
+
+    That setting speaks of the newest secret. Raises CredentialFault where none of them can be read.
+    """
+    ends: list[datetime | None] = []
+    fault: CredentialFault | None = None
+    for live in tokens.live_credentials():
+        try:
+            ends.append(live.load().expires_at or settings.ENTRA_CLIENT_SECRET_EXPIRES)
+        except CredentialFault as problem:
+            fault = problem
+    if fault and not ends:
+        raise fault
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None

@@ -5,19 +5,20 @@ The source is built on first use from the credential that settings name. Only wo
 
 import threading
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from django.conf import settings
 
 from defender.auth import AccessToken, TokenSource
 from defender.clouds import XDR, Cloud, Resource, StandIn, find_cloud
-from defender.credentials import Credential, load_credential
+from defender.credentials import Credential, load_credential, read_secret
 from defender.errors import CredentialFault
 from defender.permissions import RoleFact, assess
+from defender.rotation import Live, Rotation
 from defender.transport import DEADLINE, Transport
-from tenants import breaker
-from tenants.alarms import raise_alarm
+from tenants import breaker, stop
+from tenants.alarms import clear_alarm, raise_alarm
 from tenants.models import Tenant, TokenFacts
 
 _building = threading.Lock()
@@ -35,7 +36,7 @@ def cloud() -> Cloud:
 def transport() -> Transport:
     """One pool of connections per process. No call may outlast the lease under which a pass makes it."""
     deadline = min(DEADLINE, LEASE_SHARE * settings.SYNC_LEASE.total_seconds())
-    return Transport(cloud(), pool_size=settings.MICROSOFT_POOL_SIZE, deadline=deadline)
+    return Transport(cloud(), pool_size=settings.MICROSOFT_POOL_SIZE, deadline=deadline, gate=stop.refuse_while_stopped)
 
 
 def source() -> TokenSource:
@@ -51,18 +52,39 @@ def source() -> TokenSource:
 
 @cache
 def _source() -> TokenSource:
-    return TokenSource(cloud(), settings.ENTRA_CLIENT_ID, credential(), transport(), guard=breaker.guard)
+    rotation = Rotation(live_credentials(), on_refused=_refused, on_accepted=_accepted)
+    rotation.candidates()  # a credential that nobody can read is told now and not at the first tenant
+    return TokenSource(cloud(), settings.ENTRA_CLIENT_ID, rotation, transport(), guard=breaker.guard)
 
 
-def credential() -> Credential:
-    """The partner credential that settings name. Raises CredentialFault with a sentence where it cannot be used."""
-    chosen = settings.ENTRA_CREDENTIAL
-    certificate, federated = chosen.get("ENTRA_CLIENT_CERTIFICATE"), chosen.get("ENTRA_FEDERATED_TOKEN_FILE")
-    return load_credential(
-        secret=chosen.get("ENTRA_CLIENT_SECRET"),
-        certificate=Path(certificate) if certificate else None,
-        federated_token=Path(federated) if federated else None,
-    )
+def live_credentials() -> list[Live]:
+    """The partner credentials that settings name, newest first; each is loaded when it is wanted."""
+    return [_live(chosen) for chosen in (settings.ENTRA_NEXT_CREDENTIAL, settings.ENTRA_CREDENTIAL) if chosen]
+
+
+def _live(chosen: dict[str, str]) -> Live:
+    name = next(iter(chosen))
+    file = chosen.get(f"{name}_FILE", chosen[name] if name.endswith("_CERTIFICATE") else "")
+    return Live(name, partial(_load, name, chosen[name], file), Path(file) if file else None)
+
+
+def _load(name: str, value: str, file: str) -> Credential:
+    """Raises CredentialFault with a sentence where it cannot be used."""
+    if name.endswith("_CLIENT_CERTIFICATE"):
+        return load_credential(certificate=Path(value))
+    if name.endswith("_FEDERATED_TOKEN_FILE"):
+        return load_credential(federated_token=Path(value))
+    return load_credential(secret=read_secret(Path(file)) if file else value)
+
+
+def _refused(name: str, fault: CredentialFault) -> None:
+    """One of two is refused while the other works: people have time, but should know."""
+    if settings.ENTRA_NEXT_CREDENTIAL:
+        raise_alarm(key=f"credential-refused-{name}", sentence=f"{name}: {fault.sentence}", step=fault.step)
+
+
+def _accepted(name: str) -> None:
+    clear_alarm(key=f"credential-refused-{name}")
 
 
 def forget_everything() -> None:

@@ -51,7 +51,7 @@ def asking(source: TokenSource, tenants: list[Any]) -> float:
 
 def held(size: int, wire: "_Counted") -> tuple[TokenSource, list[Any]]:
     """A source that keeps so many tenants, with a good token for each."""
-    credential = tokens.credential()
+    credential = tokens.live_credentials()[-1].load()
     client_id = "5a11db0c-0000-4000-8000-00000000c0de"
     source = TokenSource(tokens.cloud(), client_id, credential, wire, kept=size)  # type: ignore[arg-type]
     tenants = [uuid4() for _ in range(size)]

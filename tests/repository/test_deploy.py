@@ -32,6 +32,7 @@ def test_the_deployment_check_warns_of_a_client_secret(image: Path) -> None:
             DJANGO_SETTINGS_MODULE="portal.settings",
             ENTRA_CLIENT_CERTIFICATE=None,
             ENTRA_CLIENT_SECRET="a-secret-value",
+            ALLOW_SECRET_IN_ENVIRONMENT="true",
             ALARM_EMAIL=None,
         ),
         cwd=image,

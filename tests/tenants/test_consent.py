@@ -155,6 +155,7 @@ def test_text_that_cannot_be_a_tenant_is_refused_before_anything_is_asked(entra:
     assert not entra.server.asked
 
 
+@pytest.mark.django_db
 def test_a_tenant_that_does_not_exist_is_told_so_aadsts90002(entra: Microsoft) -> None:
     entra.on_discovery = lambda asked: oauth_error(90002, "invalid_tenant")
     with pytest.raises(TenantUnknown) as refusal:
@@ -172,6 +173,7 @@ def test_who_waits_for_a_look_up_is_told_to_try_again_themselves(settings: Any, 
     assert consent.told(unknown) == "There is no such tenant. Check the id."
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("broken", [answer(b"<html>", 200, Content_Type="text/html"), answer(b'{"issuer": "ht')])
 def test_a_discovery_that_cannot_be_read_is_worth_another_try(entra: Microsoft, broken: Any) -> None:
     entra.on_discovery = lambda asked: broken
@@ -179,6 +181,7 @@ def test_a_discovery_that_cannot_be_read_is_worth_another_try(entra: Microsoft, 
         consent.look_up(str(CONTOSO))
 
 
+@pytest.mark.django_db
 def test_a_domain_is_resolved_and_kept_in_its_plain_form(entra: Microsoft) -> None:
     entra.on_discovery = lambda asked: answer(discovery(str(CONTOSO)))
     assert consent.look_up("  Contoso.COM. ") == consent.Found(CONTOSO, "contoso.com")

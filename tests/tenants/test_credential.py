@@ -93,3 +93,23 @@ def test_a_certificate_tells_its_end_itself_and_a_broken_one_is_an_alarm(
     with as_worker():
         tasks.watch_credential()
     assert open_keys() == []
+
+
+def test_a_secret_in_the_environment_of_production_is_shown_until_it_is_gone(secret: Any) -> None:
+    secret.IS_PRODUCTION, secret.SECRETS_IN_ENVIRONMENT = True, ["ENTRA_CLIENT_SECRET"]
+    watch()
+    assert open_keys() == ["secret-in-environment"]
+    secret.SECRETS_IN_ENVIRONMENT = []
+    watch()
+    assert open_keys() == []
+
+
+def test_of_two_credentials_the_last_to_end_counts(secret: Any, tmp_path: Path) -> None:
+    path = tmp_path / "next.pem"
+    secret.ENTRA_CLIENT_SECRET_EXPIRES = datetime.now(UTC) + timedelta(days=5)
+    secret.ENTRA_NEXT_CREDENTIAL = {"ENTRA_NEXT_CLIENT_CERTIFICATE": str(path)}
+    watch(datetime.now(UTC))
+    assert open_keys() == ["credential-expiry-7"]
+    path.write_text("".join(self_signed(last=timedelta(days=400))))
+    watch(datetime.now(UTC))
+    assert open_keys() == []
