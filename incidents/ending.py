@@ -22,6 +22,7 @@ from incidents.stopping import is_stopping
 from tenants import breaker, budget, consent, leases, scope
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.leases import Lease
+from tenants.connection import lock
 from tenants.models import SyncRun, SyncState, Tenant
 from tenants.stop import STOPPED
 
@@ -127,6 +128,7 @@ def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: Defender
     with scope.operations():
         again = state.last_error_code == error.code[:60]
         values: dict[str, Any] = {**more, "last_error_code": error.code[:60], "last_error": _shown(error)}
+        lock(tenant)  # before its sync state, as whoever connects or disconnects it does
         if error.code == "paging-loop":
             values |= _OVER
         if not isinstance(error, errors.Throttled | errors.CredentialFault):

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.record import Actor, Event, record
@@ -30,7 +31,7 @@ def move(
     The row is locked and read again first: two workers that prove the same tenant at once leave one audit row.
     """
     with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        locked = lock(tenant)
         before = locked.state
         if before == TenantState.DISCONNECTED and to != TenantState.INVITED:
             tenant.state = before
@@ -53,13 +54,23 @@ def move(
             setattr(locked, name, value)
         locked.save(update_fields=list(values))
         if before != to:
-            _changed(tenant=locked, before=before, by=by, now=now)
+            _changed(tenant=locked, before=before, by=by)
 
 
-def _changed(*, tenant: Tenant, before: str, by: Actor, now: datetime) -> None:
+def lock(tenant: Tenant) -> Tenant:
+    """The tenant's row as it now is, locked until the transaction ends.
+
+    Whoever needs a tenant's row and its sync state takes the row first, or two of them wait for each other for ever.
+    Keys stay free: a page that is being stored holds the sync state and asks for no more of the tenant than its key.
+    """
+    return Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+
+
+def _changed(*, tenant: Tenant, before: str, by: Actor) -> None:
     if tenant.is_syncing:
         SyncState.objects.get_or_create(tenant=tenant)
-        SyncState.objects.filter(tenant=tenant, next_due_at=None).update(next_due_at=now)
+        # By the database's clock, as workers read it; whatever failed before is no reason to wait now.
+        SyncState.objects.filter(tenant=tenant, next_due_at=None).update(next_due_at=Now(), breaker_until=None)
     else:
         SyncState.objects.filter(tenant=tenant).update(next_due_at=None)
     record(

@@ -24,7 +24,7 @@ def take_due_check() -> Tenant | None:
     """One tenant whose check is due, held for this worker; the longest waiting first."""
     now = timezone.now()
     with scope.operations(), transaction.atomic():
-        rows = Tenant.objects.select_for_update(skip_locked=True, of=("self",)).select_related("customer")
+        rows = Tenant.objects.select_for_update(skip_locked=True, no_key=True, of=("self",)).select_related("customer")
         due = rows.filter(check_due_at__lte=now).exclude(state=TenantState.DISCONNECTED)
         tenant = due.order_by("check_due_at").first()
         if tenant:
