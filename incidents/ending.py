@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 from django.conf import settings
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from defender import errors
@@ -21,8 +22,8 @@ from defender.times import later, parse_time
 from incidents.stopping import is_stopping
 from tenants import breaker, budget, consent, leases, scope
 from tenants.alarms import clear_alarm, raise_alarm
-from tenants.leases import Lease
 from tenants.connection import lock
+from tenants.leases import Lease
 from tenants.models import SyncRun, SyncState, Tenant
 from tenants.stop import STOPPED
 
@@ -96,11 +97,11 @@ def complete(lease: Lease, state: SyncState, outcome: SyncOutcome, *, watermark:
     """The last page was stored: the watermark moves, failures are over, ``more`` goes into the state as well."""
     now = timezone.now()
     with scope.operations():
-        values = {**_OVER, **_WELL, **more, "last_ok_at": now, **_moved(state, watermark)}
+        values = {**_OVER, **_WELL, **more, "last_ok_at": Now(), **_moved(state, watermark)}
         if state.backfilled_at is None:
             values["backfilled_at"] = now
         if outcome.kind != Kind.POLL or state.sweep_due_at is None:
-            values["sweep_due_at"] = now + settings.SYNC_SWEEP * random.uniform(0.9, 1.1)  # noqa: S311  spreads the load
+            values["sweep_due_at"] = leases.after(settings.SYNC_SWEEP * random.uniform(0.9, 1.1))  # noqa: S311  spreads the load
         leases.settle(lease, due_in=settings.SYNC_POLL, **values)
         if state.failures or state.last_error_code:
             _all_clear(state.tenant, now)
@@ -127,8 +128,8 @@ def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: Defender
         budget.block(tenant_id=tenant.pk, verb="list", seconds=due_in.total_seconds())
     with scope.operations():
         again = state.last_error_code == error.code[:60]
-        values: dict[str, Any] = {**more, "last_error_code": error.code[:60], "last_error": _shown(error)}
         lock(tenant)  # before its sync state, as whoever connects or disconnects it does
+        values: dict[str, Any] = {**more, "last_error_code": error.code[:60], "last_error": _shown(error)}
         if error.code == "paging-loop":
             values |= _OVER
         if not isinstance(error, errors.Throttled | errors.CredentialFault):
@@ -161,7 +162,7 @@ def _counted(state: SyncState, due_in: timedelta, *, got_on: bool = False) -> di
     """One failure more; the first one where the pass ``got_on`` by a page before."""
     failures = 1 if got_on else state.failures + 1
     is_open = failures >= BREAKER_AFTER
-    return {"failures": failures, "breaker_until": timezone.now() + due_in if is_open else None}
+    return {"failures": failures, "breaker_until": leases.after(due_in) if is_open else None}
 
 
 def _moved(state: SyncState, watermark: str) -> dict[str, Any]:

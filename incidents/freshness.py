@@ -75,7 +75,7 @@ def _mark(state: str, as_of: datetime | None, blocked_until: datetime | None, no
         return TenantState(state).label.lower()
     if blocked_until:
         return f"waiting for Microsoft until {blocked_until:%H:%M} UTC"
-    if state in SYNCING and as_of and now - as_of > settings.STALE_AFTER:
+    if state in SYNCING and as_of and abs(now - as_of) > settings.STALE_AFTER:
         return "stale"
     return "degraded" if state == TenantState.DEGRADED else ""
 

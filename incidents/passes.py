@@ -19,7 +19,7 @@ from tenants.models import SyncRun, SyncState, Tenant
 
 Kind = SyncRun.Kind
 
-# Our clock is used once, for the first pass; a day more makes up for any clock that is wrong by less.
+# A clock of ours is used once, for the first pass; a day more makes up for any clock that is wrong by less.
 MARGIN: Final = timedelta(days=1)
 # A pass that was broken off longer ago than this begins anew.
 CONTINUED_WITHIN: Final = timedelta(hours=24)
@@ -155,13 +155,15 @@ def states_of(leases: Iterable[Lease]) -> dict[int, SyncState]:
 def begin(*, lease: Lease, state: SyncState, now: datetime, kind: str | None = None, is_quick: bool = False) -> Pass:
     """The pass that is due: the one that was broken off, else the first sync, the sweep, or a poll. Writes nothing.
 
-    A quick one has SYNC_QUICK_LIMIT; then it goes on in the slow lane.
+    A quick one has SYNC_QUICK_LIMIT; then it goes on in the slow lane. ``now`` is only shown to people: what is due is
+    decided by the claim's moment, since the dates in the state are of the database's clock too.
     """
-    work = Pass(lease=lease, state=state, kind="", since="", started_at=now, began_at=now)
+    moment = lease.claimed_at
+    work = Pass(lease=lease, state=state, kind="", since="", started_at=now, began_at=moment)
     work.limit = settings.SYNC_QUICK_LIMIT if is_quick else settings.SYNC_PASS_LIMIT
     work.page_size, work.sweep_cursor = _page_size(state.failures), state.sweep_cursor
-    if _goes_on(state, now) and kind in (None, state.pass_kind):
-        work.kind, work.since, work.began_at = state.pass_kind, state.pass_since, state.pass_started_at or now
+    if _goes_on(state, moment) and kind in (None, state.pass_kind):
+        work.kind, work.since, work.began_at = state.pass_kind, state.pass_since, state.pass_started_at or moment
         work.skip, work.newest, work.whole = state.pass_skip, state.pass_newest, False
         work.pages_before, work.seen_before = state.progress_pages, state.progress_seen
         work.missing, work.outdated, work.silent = state.pass_missing, state.pass_outdated, state.pass_silent

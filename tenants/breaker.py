@@ -7,6 +7,7 @@ that are still good go on being used meanwhile, so tenants stay current as long 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -23,8 +24,9 @@ OPEN: Final = "breaker"
 
 _MAY_ASK = """
 UPDATE tenants_breaker SET probed_until = statement_timestamp() + %(wait)s
-WHERE key = %(key)s AND open_until <= statement_timestamp()
-    AND (probed_until IS NULL OR probed_until <= statement_timestamp()) RETURNING 1
+WHERE key = %(key)s AND open_until NOT BETWEEN statement_timestamp() AND statement_timestamp() + %(longest)s
+    AND (probed_until IS NULL OR probed_until NOT BETWEEN statement_timestamp() AND statement_timestamp() + %(longest)s)
+RETURNING 1
 """
 _TRIP = """
 INSERT INTO tenants_breaker AS mine (key, opened_at, open_until, code, sentence, step, refusals)
@@ -69,7 +71,9 @@ def _refuse_while_open() -> bool:
     held = Breaker.objects.filter(key=KEY).first()
     if held is None:
         return False
-    values: dict[str, Any] = {"wait": settings.CREDENTIAL_WAIT, "key": KEY}
+    # A date further ahead than the wait is of a clock that was set back.
+    wait = settings.CREDENTIAL_WAIT
+    values: dict[str, Any] = {"wait": wait, "longest": wait + timedelta(minutes=1), "key": KEY}
     with connection.cursor() as cursor:
         cursor.execute(_MAY_ASK, values)
         if cursor.fetchone():

@@ -67,6 +67,7 @@ LIMITS: Final = {
 BACKGROUND_SHARE: Final = 60
 # Longest wait we take from Microsoft or from our own count, in seconds. The longest limit is counted by the hour.
 LONGEST_WAIT: Final = 3600.0
+LONGEST_BLOCK: Final = timedelta(seconds=LONGEST_WAIT)
 OUR_OWN: Final = "budget-spent"
 
 # Whether the row's minute or hour still runs. A window that begins in the future comes from a clock that was set back:
@@ -84,6 +85,12 @@ _HOUR_RUNS = (
 def _kept(column: str, name: str, now: str) -> str:
     """When the bucket would be full, or NULL where that lies so far ahead that the clock must have been set back."""
     return f"CASE WHEN {column} <= {now} + %({name}_depth)s + interval '5 seconds' THEN {column} END"
+
+
+def _blocked(row: str, now: str) -> str:
+    """Until when Microsoft asked to wait, or NULL where that lies further ahead than we ever wait: see ``_kept``."""
+    longest = f"interval '{LONGEST_WAIT + 5:.0f} seconds'"
+    return f"CASE WHEN {row}.blocked_until <= {now} + {longest} THEN {row}.blocked_until END"
 
 
 def _next(column: str, name: str) -> str:
@@ -116,7 +123,7 @@ def debiting(rows: str, *, background: bool) -> str:
         hour_started_at = CASE WHEN {_HOUR_RUNS} THEN mine.hour_started_at ELSE excluded.hour_started_at END,
         hour_used = CASE WHEN {_HOUR_RUNS} THEN mine.hour_used + 1 ELSE 1 END,
         {paced}
-    WHERE coalesce(mine.blocked_until <= excluded.minute_started_at, true) AND {allowed}
+    WHERE coalesce({_blocked("mine", "excluded.minute_started_at")} <= excluded.minute_started_at, true) AND {allowed}
     RETURNING tenant_id
     """  # noqa: S608  only the constants and conditions of this file are pasted in
 
@@ -126,7 +133,7 @@ def free_at(now: str, *, background: bool) -> str:
     names = {"paced_at": "whole", "background_paced_at": "background"}
     accounts = [(column, name) for column, name in names.items() if background or name == "whole"]
     waits = [f"{_kept(f'b.{column}', name, now)} + %({name}_pause)s - %({name}_depth)s" for column, name in accounts]
-    return f"greatest(b.blocked_until, {', '.join(waits)})"
+    return f"greatest({_blocked('b', now)}, {', '.join(waits)})"
 
 
 def parameters(verb: str, *, background: bool) -> dict[str, Any]:
@@ -181,14 +188,14 @@ def block(*, tenant_id: int, verb: str, seconds: float) -> None:
     wait = min(max(seconds, 1.0), LONGEST_WAIT)
     with scope.operations(), connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             INSERT INTO tenants_budget AS mine
                 (tenant_id, verb, minute_started_at, minute_used, hour_started_at, hour_used, blocked_until)
             VALUES (%s, %s, statement_timestamp(), 0, statement_timestamp(), 0,
                 statement_timestamp() + make_interval(secs => %s))
             ON CONFLICT (tenant_id, verb) DO UPDATE
-                SET blocked_until = greatest(mine.blocked_until, excluded.blocked_until)
-            """,
+                SET blocked_until = greatest({_blocked("mine", "statement_timestamp()")}, excluded.blocked_until)
+            """,  # noqa: S608  only a constant of this file is pasted in
             [tenant_id, verb, wait],
         )
 

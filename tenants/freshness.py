@@ -32,7 +32,7 @@ def freshness_of(tenant: Tenant, now: datetime) -> Freshness:
         return _first(state)
     if state.last_error:
         return Freshness("waiting", state.last_error, as_of)
-    if now - as_of > settings.STALE_AFTER:
+    if abs(now - as_of) > settings.STALE_AFTER:  # also of a clock that was set back
         return Freshness("stale", "Older than it should be.", as_of)
     return Freshness("fresh", "Current.", as_of)
 

@@ -133,6 +133,21 @@ RETURNING mine.tenant_id
 """  # noqa: S608
 
 
+# Nobody sets such dates: they were written while the database's clock was ahead.
+_PUT_RIGHT = """
+UPDATE tenants_syncstate AS mine SET
+    next_due_at = CASE WHEN mine.next_due_at > clock.now + %(wait)s THEN clock.now ELSE mine.next_due_at END,
+    breaker_until = CASE WHEN mine.breaker_until <= clock.now + %(wait)s THEN mine.breaker_until END,
+    lease_until = CASE WHEN mine.lease_until > clock.now + %(lease)s THEN clock.now ELSE mine.lease_until END,
+    sweep_due_at = CASE WHEN mine.sweep_due_at > clock.now + %(sweep)s THEN clock.now ELSE mine.sweep_due_at END
+FROM (SELECT statement_timestamp() AS now) AS clock
+WHERE mine.next_due_at > clock.now + %(wait)s OR mine.breaker_until > clock.now + %(wait)s
+    OR mine.lease_until > clock.now + %(lease)s OR mine.sweep_due_at > clock.now + %(sweep)s
+RETURNING 1
+"""
+# Clocks are set back by less than this all the time.
+_SLACK = timedelta(minutes=1)
+
 def owner() -> str:
     """This worker's name for a lease: machine, process, thread."""
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"[:120]
@@ -182,6 +197,22 @@ def _together(statement: str, leases: Collection[Lease], **values: Any) -> list[
 
 
 def fence(lease: Lease, *, progress: Progress | None = None) -> None:
+def put_dates_right() -> int:
+    """After the database's clock was set back: tenants whose dates lie further ahead than any wait are due at once.
+
+    Returns how many there were.
+    """
+    longest = max(settings.SYNC_LONGEST_WAIT, settings.SYNC_POLL, settings.CREDENTIAL_WAIT, budget.LONGEST_BLOCK)
+    values: dict[str, Any] = {
+        "wait": 1.5 * longest + _SLACK,
+        "lease": settings.SYNC_LEASE + _SLACK,
+        "sweep": 1.5 * settings.SYNC_SWEEP + _SLACK,
+    }
+    with scope.operations(), connection.cursor() as cursor:
+        cursor.execute(_PUT_RIGHT, values)
+        return len(cursor.fetchall())
+
+
     """Extend the lease inside the caller's transaction and note the progress. Raises Fenced if it is no longer ours."""
     values: dict[str, Any] = {"tenant": lease.tenant_id, "epoch": lease.epoch, "length": settings.SYNC_LEASE}
     if progress is not None:
@@ -200,7 +231,7 @@ def settle(lease: Lease, *, due_in: timedelta, **values: Any) -> None:
     """
     planned = Case(
         When(next_due_at__gt=lease.claimed_at, then=F("next_due_at")),
-        When(next_due_at__isnull=False, then=ExpressionWrapper(Now() + due_in, output_field=DateTimeField())),
+        When(next_due_at__isnull=False, then=after(due_in)),
     )
     held = SyncState.objects.filter(tenant_id=lease.tenant_id, lease_epoch=lease.epoch)
     if not held.update(lease_owner="", lease_until=None, next_due_at=planned, **values):
@@ -208,6 +239,11 @@ def settle(lease: Lease, *, due_in: timedelta, **values: Any) -> None:
 
 
 def ask_for_pass(tenant: Tenant) -> None:
+def after(wait: timedelta) -> Combinable:
+    """The moment at which ``wait`` is over, by the database's clock: for an update."""
+    return ExpressionWrapper(Now() + wait, output_field=DateTimeField())
+
+
     """Make a pass due now, also while one runs: it then follows at once. A person's wish closes the breaker."""
     SyncState.objects.filter(tenant_id=tenant.pk).update(next_due_at=Now(), breaker_until=None)
 

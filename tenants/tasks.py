@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.record import WORKER
-from tenants import scope
+from tenants import leases, scope
 from tenants.credential import watch
 from tenants.models import CompletenessCheck, SyncRun, Tenant, TenantState
 from tenants.proof import prove
@@ -44,6 +44,8 @@ def check(tenant: Tenant) -> None:
 @shared_task(name="tenants.check_due")
 def check_due() -> None:
     """Prove every tenant whose check is due."""
+    if wrong := leases.put_dates_right():
+        log.warning("the database's clock was set back", tenants=wrong)
     until = time.monotonic() + BUSY_FOR
     while time.monotonic() < until and (tenant := take_due_check()):
         check(tenant)
