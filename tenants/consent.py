@@ -19,7 +19,7 @@ from defender.discovery import parse_tenant, resolve_tenant
 from defender.errors import DefenderError, Throttled, Transient
 from defender.permissions import resources_for
 from tenants import links, tokens
-from tenants.connection import move, next_check, reason
+from tenants.connection import lock, move, next_check, reason
 from tenants.models import ConsentForm, ConsentRequest, Customer, SyncState, Tenant, TenantState
 
 
@@ -146,9 +146,14 @@ def ask_check(*, tenant: Tenant, by: Actor, now: datetime) -> None:
 
 
 def lose_consent(*, tenant: Tenant, error: DefenderError, now: datetime) -> None:
-    """A sync was told that the app is not installed, disabled, or its API missing: reading stops, data stays."""
-    move(tenant=tenant, to=TenantState.CONSENT_LOST, by=WORKER, now=now, **reason(error))
-    next_check(tenant, now=now)
+    """A sync was told that the app is not installed, disabled, or its API missing: reading stops, data stays.
+
+    A late report of a tenant that is not read any more, or was invited anew meanwhile, changes nothing.
+    """
+    with transaction.atomic():
+        if lock(tenant).is_syncing:
+            move(tenant=tenant, to=TenantState.CONSENT_LOST, by=WORKER, now=now, **reason(error))
+            next_check(tenant, now=now)
 
 
 def note_forbidden(*, tenant: Tenant, error: DefenderError, now: datetime) -> None:

@@ -23,7 +23,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, DateTimeField, ExpressionWrapper, F, When
+from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from tenants import budget, scope
@@ -132,7 +133,6 @@ WHERE {_OURS}
 RETURNING mine.tenant_id
 """  # noqa: S608
 
-
 # Nobody sets such dates: they were written while the database's clock was ahead.
 _PUT_RIGHT = """
 UPDATE tenants_syncstate AS mine SET
@@ -147,6 +147,7 @@ RETURNING 1
 """
 # Clocks are set back by less than this all the time.
 _SLACK = timedelta(minutes=1)
+
 
 def owner() -> str:
     """This worker's name for a lease: machine, process, thread."""
@@ -196,7 +197,6 @@ def _together(statement: str, leases: Collection[Lease], **values: Any) -> list[
         return list(cursor.fetchall()) if cursor.description else []
 
 
-def fence(lease: Lease, *, progress: Progress | None = None) -> None:
 def put_dates_right() -> int:
     """After the database's clock was set back: tenants whose dates lie further ahead than any wait are due at once.
 
@@ -213,6 +213,7 @@ def put_dates_right() -> int:
         return len(cursor.fetchall())
 
 
+def fence(lease: Lease, *, progress: Progress | None = None) -> None:
     """Extend the lease inside the caller's transaction and note the progress. Raises Fenced if it is no longer ours."""
     values: dict[str, Any] = {"tenant": lease.tenant_id, "epoch": lease.epoch, "length": settings.SYNC_LEASE}
     if progress is not None:
@@ -238,19 +239,24 @@ def settle(lease: Lease, *, due_in: timedelta, **values: Any) -> None:
         raise Fenced(f"The lease of epoch {lease.epoch} is over.")
 
 
-def ask_for_pass(tenant: Tenant) -> None:
 def after(wait: timedelta) -> Combinable:
     """The moment at which ``wait`` is over, by the database's clock: for an update."""
     return ExpressionWrapper(Now() + wait, output_field=DateTimeField())
 
 
+def ask_for_pass(tenant: Tenant) -> None:
     """Make a pass due now, also while one runs: it then follows at once. A person's wish closes the breaker."""
-    SyncState.objects.filter(tenant_id=tenant.pk).update(next_due_at=Now(), breaker_until=None)
+    _read_ones(tenant).update(next_due_at=Now(), breaker_until=None)
 
 
 def ask_for_check(tenant: Tenant) -> None:
     """Make a sweep due now, which reads the whole window again and counts what is missing."""
-    SyncState.objects.filter(tenant_id=tenant.pk).update(sweep_due_at=Now(), next_due_at=Now(), breaker_until=None)
+    _read_ones(tenant).update(sweep_due_at=Now(), next_due_at=Now(), breaker_until=None)
+
+
+def _read_ones(tenant: Tenant) -> QuerySet[SyncState]:
+    """The tenant's state unless it was disconnected meanwhile: a date would let a pass that still runs go on."""
+    return SyncState.objects.filter(tenant_id=tenant.pk, next_due_at__isnull=False)
 
 
 def _claim(statement: str, *, prepaid: int = 0, **values: Any) -> list[Lease]:

@@ -138,6 +138,8 @@ def test_a_tenant_that_was_disconnected_is_fenced_and_stays_without_a_date(conto
     (lease,) = claim_due()
     set_state(contoso, next_due_at=None)
     with as_operations():
+        leases.ask_for_pass(contoso)  # of somebody who looked at the page before
+        leases.ask_for_check(contoso)
         with pytest.raises(Fenced):
             leases.fence(lease)
         leases.settle(lease, due_in=HOUR)

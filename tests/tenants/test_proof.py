@@ -389,11 +389,13 @@ def test_what_a_sync_reports_becomes_a_state_with_a_reason(contoso: Tenant) -> N
 
 
 def test_what_a_late_sync_reports_moves_no_tenant_that_is_not_read(contoso: Tenant) -> None:
-    from defender.errors import Forbidden
+    from defender.errors import ConsentMissing, Forbidden
 
     error = Forbidden("The role was taken away.", code="http-403")
+    gone = ConsentMissing("The app is not installed.", code="AADSTS7000229")
     with as_worker(), scope.tenant(contoso.pk):
         consent.note_forbidden(tenant=again(contoso), error=error, now=now())
+        consent.lose_consent(tenant=again(contoso), error=gone, now=now())
     assert again(contoso).state == TenantState.INVITED
     assert sync_of(contoso).next_due_at is None
     with scope.operations():
