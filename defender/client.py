@@ -98,7 +98,7 @@ class DefenderClient:
             if page.next_skip is None:
                 return
             skip = page.next_skip
-        raise _loop(f"There were more than {max_pages} pages.")
+        raise _loop("There were more pages than any tenant has.")
 
     def incident(self, incident_id: int) -> bytes:
         """One incident as sent, also a damaged one as long as it names its number. NotFound if it is gone."""

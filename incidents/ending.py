@@ -103,7 +103,8 @@ def complete(lease: Lease, state: SyncState, outcome: SyncOutcome, *, watermark:
         if outcome.kind != Kind.POLL or state.sweep_due_at is None:
             values["sweep_due_at"] = leases.after(settings.SYNC_SWEEP * random.uniform(0.9, 1.1))  # noqa: S311  spreads the load
         leases.settle(lease, due_in=settings.SYNC_POLL, **values)
-        if state.failures or state.last_error_code:
+        # A part that was handed back has taken the error out of the state, and left the alarm to this one.
+        if state.failures or state.last_error_code or state.pass_kind:
             _all_clear(state.tenant, now)
         if not outcome.is_idle:
             _new_run(state.tenant, outcome, now)
@@ -127,8 +128,8 @@ def failed(lease: Lease, state: SyncState, outcome: SyncOutcome, error: Defender
         # First, and by itself: should this worker die now, the next one must know of the wait.
         budget.block(tenant_id=tenant.pk, verb="list", seconds=due_in.total_seconds())
     with scope.operations():
-        again = state.last_error_code == error.code[:60]
         lock(tenant)  # before its sync state, as whoever connects or disconnects it does
+        again = state.last_error_code == error.code[:60]
         values: dict[str, Any] = {**more, "last_error_code": error.code[:60], "last_error": _shown(error)}
         if error.code == "paging-loop":
             values |= _OVER

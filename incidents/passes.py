@@ -21,6 +21,8 @@ Kind = SyncRun.Kind
 
 # A clock of ours is used once, for the first pass; a day more makes up for any clock that is wrong by less.
 MARGIN: Final = timedelta(days=1)
+# Ours: no incident is older. One that says so had its date set wrong, and years of fewer digits are refused.
+OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # A pass that was broken off longer ago than this begins anew.
 CONTINUED_WITHIN: Final = timedelta(hours=24)
 
@@ -192,7 +194,7 @@ def _since(state: SyncState, kind: str, now: datetime) -> str:
     back: timedelta = {Kind.SWEEP: settings.SYNC_SWEEP_WINDOW, Kind.BACKFILL: settings.SYNC_BACKFILL}.get(
         Kind(kind), settings.SYNC_OVERLAP
     )
-    return written(state.watermark - back)
+    return written(max(state.watermark - back, OLDEST))
 
 
 def written(moment: datetime) -> str:

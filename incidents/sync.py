@@ -19,12 +19,12 @@ from typing import Final
 import structlog
 from django.utils import timezone
 
-from defender.client import LARGEST_PAGE, DefenderClient, IncidentPage
+from defender.client import LARGEST_PAGE, MAX_PAGES, DefenderClient, IncidentPage
 from defender.errors import DefenderError, Transient
 from defender.times import later, parse_time
 from incidents import ending, quarantine, reconcile
 from incidents.ending import SyncOutcome
-from incidents.entries import Entry, newest_until, read_entry
+from incidents.entries import Entry, newest_until, read_entry, span_of
 from incidents.passes import MARGIN, Pass, begin, state_of, written
 from incidents.store import store_page
 from tenants import leases
@@ -44,6 +44,8 @@ SKEW_ALARM: Final = "clock-skew"
 AHEAD: Final = timedelta(minutes=10)
 # Rows of a page that whoever goes on reads again, in case some in front of them have vanished meanwhile.
 SHARED: Final = 10
+# Answers that stay as they are for as long as one incident is among them: too large, or its brackets do not close.
+SPOILED: Final = frozenset({"too-large", "truncated", "syntax"})
 # Ours: how often a window is read again whose pages are not in order.
 READ_AGAIN: Final = 3
 # Longest time text that is kept as it is; longer ones (more than seven digits, an offset) are written anew, cut.
@@ -135,8 +137,12 @@ def _read_in_order(work: Pass, client: DefenderClient, now: datetime) -> bool:
 def _read(work: Pass, client: DefenderClient, now: datetime) -> bool:
     """Read and store to the last page. False if the time for one pass ran out before."""
     while True:
+        # Of the whole pass: a list that never ends is broken off again and again before this part would notice.
+        left = MAX_PAGES - work.pages_before - work.pages
         try:
-            for page in client.incident_pages(since=work.since, top=lambda: work.page_size, skip=work.skip):
+            for page in client.incident_pages(
+                since=work.since, top=lambda: work.page_size, skip=work.skip, max_pages=left
+            ):
                 _store(work, page, now)
                 # A pass that begins late still gets two pages further, since it reads some rows again.
                 if page.next_skip is not None and work.pages > 1 and work.is_late:
@@ -148,18 +154,18 @@ def _read(work: Pass, client: DefenderClient, now: datetime) -> bool:
 
 
 def _step_over(work: Pass, client: DefenderClient, error: Transient, now: datetime) -> bool:
-    """Whether one incident alone makes the list fail, since the one behind it can be read; it is then left out.
+    """Whether one incident alone spoils the list, since the one behind it can be read; it is then left out.
 
     It is put aside without bytes, people are told, and the look for gaps in the numbers asks for it by its own.
     """
-    if work.page_size > 1 or not error.code.startswith("http-5"):
+    if work.page_size > 1 or not (error.code.startswith("http-5") or error.code in SPOILED):
         return False
     try:
         next(client.incident_pages(since=work.since, top=1, skip=work.skip + 1))
     except DefenderError:
         return False
     place = f"behind incident {work.last_number}" if work.last_number else f"at place {work.skip + 1} of the list"
-    sentence = f"Microsoft's service fails each time it lists the incident {place}."
+    sentence = f"Microsoft's list cannot be read where it comes to the incident {place}."
     quarantine.not_served(tenant=work.tenant, place=place, sentence=sentence, now=now, fence=work.fence)
     step = "It is left out of the list and looked for by its number. If it stays so, report it to Microsoft."
     raise_alarm(key=f"not-served-{work.tenant.pk}", sentence=f"{work.tenant.name}: {sentence}", step=step, now=now)
@@ -171,12 +177,14 @@ def _step_over(work: Pass, client: DefenderClient, error: Transient, now: dateti
 
 def _store(work: Pass, page: IncidentPage, now: datetime) -> None:
     """One page in, its progress kept in the same transaction; whoever goes on begins with its last rows."""
-    work.server_time = page.server_time or work.server_time
+    # Not further ahead than any clock of ours is behind: a date from nowhere must not become a watermark.
+    work.server_time = min(page.server_time, timezone.now() + MARGIN) if page.server_time else work.server_time
     _watch_clocks(page, work.kind, now)
     entries = [read_entry(item) for item in page.items]
     work.pages += 1
     work.bytes += len(page.body)
     work.newest = later(work.newest, _believable(entries, work.server_time))
+    _note_order(work, entries)
     work.reached = next((text for e in reversed(entries) if 0 < len(text := e.updated_text) <= LONGEST_TIME), "")
     result = again_if_cut(
         lambda: store_page(
@@ -189,20 +197,26 @@ def _store(work: Pass, page: IncidentPage, now: datetime) -> None:
     )
     work.count(result)
     work.weigh(result.changes)
-    if not result.newest_first and not work.unordered:
-        work.unordered = True
-        work.notes[:] = ["Microsoft sent a page that was not ordered newest first, so the window was read again."]
     work.skip = page.next_skip if page.next_skip is not None else page.skip
     work.last_number = next((entry.number for entry in reversed(entries) if entry.number), work.last_number)
     work.page_size = min(2 * work.page_size, LARGEST_PAGE)
 
 
+def _note_order(work: Pass, entries: Sequence[Entry]) -> None:
+    """Before the page is stored, so that the progress kept with it knows."""
+    if not work.unordered and not span_of(entries).newest_first:
+        work.unordered = True
+        work.notes[:] = ["Microsoft sent a page that was not ordered newest first, so the window was read again."]
+
+
 def _progress(work: Pass, page: IncidentPage) -> Progress:
+    """A reading that is out of order claims nothing: should it break off, only what is read after that can be claimed,
+    and the next pass reads the rest of the window again."""
     return Progress(
         kind=work.kind,
         since=work.since,
         skip=_resume_at(page),
-        newest=work.newest,
+        newest="" if work.unordered else work.newest,
         began_at=work.began_at,
         pages=work.pages_before + work.pages,
         seen=work.seen_before + work.seen + len(page.items),

@@ -160,7 +160,7 @@ def test_f03_an_incident_on_which_the_list_always_fails_is_left_out_and_the_wate
         (aside,) = Quarantine.objects.all()
     assert (aside.reason, aside.settled_at, bytes(aside.body)) == ("not-served", None, b"")
     assert Alarm.objects.filter(key=f"not-served-{contoso.pk}", cleared_at=None).exists()
-    assert "fails each time it lists the incident" in runs_of(contoso)[0].detail
+    assert "cannot be read where it comes to the incident" in runs_of(contoso)[0].detail
 
 
 def test_f03_a_service_that_is_down_altogether_leaves_nothing_out(contoso: Tenant, world: World) -> None:
