@@ -10,15 +10,15 @@ in. Nothing is ever deleted because Microsoft stopped sending it.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from django.db import DataError, IntegrityError, OperationalError, transaction
 from psycopg.errors import ProgramLimitExceeded
 
-from defender.times import is_later
+from defender.times import is_later, parse_time
 from defender.wire import PARSER_VERSION, Unreadable, read_incident
 from incidents import quarantine, rollup, rows, store_sql
 from incidents.entries import Entry, read_entry, span_of
@@ -28,6 +28,8 @@ from incidents.rows import Version
 from tenants import scope
 from tenants.models import Tenant
 
+# Ours: clocks differ by less than this, Microsoft's and ours.
+AHEAD_OF_CLOCKS: Final = timedelta(days=2)
 REDIRECTED = Status.REDIRECTED.value
 
 
@@ -154,7 +156,7 @@ def _store_changed(tenant_id: int, entries: Sequence[Entry], now: datetime) -> _
     wanted = {version.number for version in readable} | {p.number for p in poisoned if p.number is not None}
     held = {row[0]: Held(*row) for row in store_sql.lock(tenant_id, sorted(wanted))}
     outcome = _Outcome()
-    versions = _newest(readable, held)
+    versions = _newest(readable, held, now)
     poisoned += _write_or_part(tenant_id, versions, held, now, outcome)
     if poisoned:
         refused = {aside.entry.digest for aside in poisoned}
@@ -175,12 +177,12 @@ def _read(entries: Iterable[Entry], now: datetime) -> tuple[list[Version], list[
     return readable, poisoned
 
 
-def _newest(readable: Iterable[Version], held: dict[int, Held]) -> list[Version]:
+def _newest(readable: Iterable[Version], held: dict[int, Held], now: datetime) -> list[Version]:
     """One version per incident, the newest and of equal times the last, if it is not older than ours; oldest first."""
     chosen: dict[int, Version] = {}
     for version in readable:
         ours, rival = held.get(version.number), chosen.get(version.number)
-        if ours and not ours.is_stub and _is_no_news(version, ours):
+        if ours and not ours.is_stub and _is_no_news(version, ours, now):
             continue
         if rival and is_later(rival.entry.updated_text, version.entry.updated_text):
             continue
@@ -188,10 +190,16 @@ def _newest(readable: Iterable[Version], held: dict[int, Held]) -> list[Version]
     return sorted(chosen.values(), key=lambda version: (version.row["updated_at"], version.number))
 
 
-def _is_no_news(version: Version, ours: Held) -> bool:
-    """Whether it is older than ours, or the same bytes: the first look misses a number that only the reader finds."""
-    is_held = ours.digest == version.entry.digest and ours.parser_version >= PARSER_VERSION and not ours.is_gone
-    return is_held or is_later(ours.updated_text, version.entry.updated_text)
+def _is_no_news(version: Version, ours: Held, now: datetime) -> bool:
+    """Whether it is older than ours, or the same bytes: the first look misses a number that only the reader finds.
+
+    A date of ours that lies ahead of every clock was set wrong, and whatever comes after it is newer.
+    """
+    if ours.digest == version.entry.digest and ours.parser_version >= PARSER_VERSION and not ours.is_gone:
+        return True
+    if (moment := parse_time(ours.updated_text)) and moment > now + AHEAD_OF_CLOCKS:
+        return False
+    return is_later(ours.updated_text, version.entry.updated_text)
 
 
 def _write_or_part(

@@ -120,6 +120,15 @@ def test_other_bytes_at_the_same_time_are_taken(contoso: Tenant) -> None:
     assert_rollup_is_exact(contoso)
 
 
+def test_sync_f13_a_date_from_the_future_does_not_freeze_an_incident(contoso: Tenant) -> None:
+    store(contoso, incident(1, updated="2999-01-01T00:00:00Z", severity="Low"))
+    assert store(contoso, incident(1, updated="2999-01-01T00:00:00Z", severity="Low")).changed == 0
+    assert store(contoso, incident(1, updated=5, severity="High")).changed == 1
+    assert (the(contoso, 1).severity, the(contoso, 1).updated_text) == (Severity.HIGH, moment(5))
+    assert store(contoso, incident(1, updated=4, severity="Low")).changed == 0, "from here on newer wins again"
+    assert_rollup_is_exact(contoso)
+
+
 @pytest.mark.parametrize("in_order", [True, False])
 def test_sync_f9_of_duplicates_on_one_page_the_newest_wins(contoso: Tenant, in_order: bool) -> None:
     both = [incident(1, updated=9, incidentName="newer"), incident(1, updated=5, incidentName="older")]
