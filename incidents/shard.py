@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from defender.errors import DefenderError
@@ -134,7 +134,7 @@ class Shard:
                 self._settle()
             if now - beat > settings.SYNC_LEASE.total_seconds() / 3:
                 beat = now
-                again_if_cut(lambda: leases.extend([lease for lease in self.claimed if self._is_alive(lease)]))
+                self._tell(lambda: leases.extend([lease for lease in self.claimed if self._is_alive(lease)]))
         self._settle()
 
     def _pull(self) -> None:
@@ -151,13 +151,22 @@ class Shard:
             self._done.add(lease.tenant_id)
 
     def _settle(self) -> None:
-        """Settle what has come in. Leases that cannot be settled now run out, and their tenants are read again."""
-        idle = [self._idle.popleft() for _ in range(len(self._idle))]
-        unused = [self._unused.popleft() for _ in range(len(self._unused))]
-        if idle:
-            again_if_cut(lambda: leases.settle_idle(idle))
-        if unused:
-            again_if_cut(lambda: leases.hand_back(unused))
+        """Settle what has come in. What cannot be settled now waits for the next turn; after the last one, leases run
+        out, and their tenants are read again."""
+        for waiting, settle in ((self._idle, leases.settle_idle), (self._unused, leases.hand_back)):
+            taken = [waiting.popleft() for _ in range(len(waiting))]
+            if taken and not self._tell(lambda taken=taken, settle=settle: settle(taken)):  # type: ignore[misc]
+                waiting.extend(taken)
+
+    def _tell(self, what: Callable[[], object]) -> bool:
+        """Whether PostgreSQL heard it. Where it did not, the threads that read must not be left without this one, which
+        keeps their leases alive."""
+        try:
+            again_if_cut(what)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("leases could not be kept up", error=str(error)[:200])
+            return False
+        return True
 
     def _is_alive(self, lease: Lease) -> bool:
         """Whether a lease deserves a sign of life: not once its pass is over or has taken longer than any pass can."""

@@ -12,10 +12,11 @@ from typing import Any, Final
 import structlog
 from celery.signals import task_prerun, worker_ready, worker_shutting_down
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from incidents.stopping import is_stopping, stop
 from incidents.tasks import sync_due, sync_slow
+from tenants.database import CUT
 from tenants.tasks import check_due
 
 log = structlog.get_logger("portal.waking")
@@ -66,7 +67,9 @@ def wake_ourselves(name: str) -> None:
     log.info("no wake-up came", task=name)
     try:
         WOKEN[name]()
-    except DatabaseError as error:
+    except CUT as error:
         log.warning("the database did not answer", task=name, error=str(error)[:200])
+    except Exception:  # the outermost loop of a thread: if it ended, nobody would look any more
+        log.exception("a turn without a message failed", task=name)
     finally:
         connection.close()

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from defender.errors import CredentialFault
 from tenants.alarms import clear_alarm, raise_alarm
+from tenants.database import give_back
 from tenants.models import Breaker
 
 KEY: Final = "partner-credential"
@@ -40,6 +41,7 @@ ON CONFLICT (key) DO UPDATE SET open_until = excluded.open_until, probed_until =
 def guard() -> Iterator[None]:
     """Around every request for a token. Raises CredentialFault, without a request, while it is open."""
     is_open = _refuse_while_open()
+    give_back()
     try:
         yield
     except CredentialFault as fault:

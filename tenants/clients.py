@@ -2,6 +2,7 @@
 
 from defender.client import Call, DefenderClient
 from tenants import budget, tokens
+from tenants.database import give_back
 from tenants.models import Tenant
 
 
@@ -15,7 +16,8 @@ def client_for(tenant: Tenant, *, background: bool = True, prepaid: int = 0) -> 
         nonlocal prepaid
         if verb == "list" and prepaid:
             prepaid -= 1
-            return
-        budget.debit(tenant_id=tenant.pk, verb=verb, background=background)
+        else:
+            budget.debit(tenant_id=tenant.pk, verb=verb, background=background)
+        give_back()
 
     return DefenderClient(tokens.cloud(), tokens.transport(), tenant.entra_id, tokens.source(), before_call=spend)

@@ -1,4 +1,6 @@
-"""A unit of work that is done once more where the way to PostgreSQL was cut: a restart, a failover, a dropped line."""
+"""Connections to PostgreSQL: work done once more where the way there was cut (a restart, a failover, a dropped line),
+and a connection given back while nobody needs it.
+"""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -28,6 +30,15 @@ def again_if_cut(work: Callable[[], R]) -> R:
         log.warning("database connection cut", error=str(error)[:200])
     connection.close()
     return work()
+
+
+def give_back() -> None:
+    """Before a wait for Microsoft: this thread's connection goes back into the pool, if there is a pool.
+
+    More threads wait than there are connections, and a tenant that drips must not keep one from the others.
+    """
+    if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+        connection.close()
 
 
 def is_cut(error: Exception) -> bool:

@@ -4,14 +4,18 @@ import os
 import pickle
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 from kombu.exceptions import ContentDisallowed
 from kombu.serialization import loads
+from psycopg import sql
 
+from incidents import shard
 from portal import waking
 from portal.celery import app
 from portal.database_roles import connection_arguments
@@ -88,6 +92,91 @@ def test_sync_f25_f26_a_worker_that_nobody_wakes_looks_for_itself_what_is_due(
         waking.wake_ourselves("incidents.sync_due")
         assert read == [1]
         assert_nothing_lost(contoso, world.tenant("Contoso"))
+
+
+def only_reading(is_on: bool) -> None:
+    """The database takes no write until told otherwise, as a standby; whoever is connected connects anew."""
+    with psycopg.connect(**connection_arguments(connection.settings_dict), autocommit=True) as other:
+        other.execute("SET default_transaction_read_only = off")
+        name = sql.Identifier(connection.settings_dict["NAME"])
+        value = sql.SQL("on" if is_on else "off")
+        other.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}").format(name, value))
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_sync_f27_a_database_that_takes_no_writes_for_a_while_costs_a_lease_and_nothing_else(
+    as_worker_process: None, settings: Any
+) -> None:
+    settings.SYNC_LEASE = timedelta(seconds=2)
+    names = ["Contoso", "Fabrikam"]
+    with cloud(World(seed=7, tenants=names, incidents=(12, 12), quotas=False), settings) as world:
+        world.set_state(world.tenant("Fabrikam"), "connected")
+        tenants, lane = [ours(world.tenant(name)) for name in names], shard.Lane("test", is_slow=False)
+        assert shard.work(lane) == 2
+        with scope.operations():
+            SyncState.objects.update(next_due_at=timezone.now() - timedelta(seconds=1))
+        claimed = leases.claim_due(limit=5, owner="one")
+        only_reading(True)
+        shard.Shard(lane, claimed).run(lane.pool)
+        assert lane.in_flight == 0
+        only_reading(False)
+        again: list[leases.Lease] = []
+        for _ in range(100):
+            again += again_if_cut(lambda: leases.claim_due(limit=5, owner="two"))
+            if len(again) == 2:
+                break
+            time.sleep(0.1)
+        shard.Shard(lane, again).run(lane.pool)
+        with scope.operations():
+            assert SyncState.objects.filter(lease_until=None, last_ok_at__gt=claimed[0].until).count() == 2
+        for tenant, name in zip(tenants, names, strict=True):
+            assert_nothing_lost(tenant, world.tenant(name))
+
+
+def pool_of_this_process() -> Any:
+    """Django's, which its types do not tell of."""
+    return connection.pool  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def pooled(as_worker_process: None) -> Iterator[None]:
+    """Connections come from a pool, as in a worker."""
+    connection.settings_dict["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 2, "timeout": 20}
+    yield
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+    del connection.settings_dict["OPTIONS"]["pool"]
+
+
+def test_sync_f35_who_waits_for_microsoft_keeps_no_connection_to_the_database(pooled: None, settings: Any) -> None:
+    with cloud(World(seed=7, tenants=["Contoso"], incidents=(150, 150), quotas=False), settings) as world:
+        contoso, draw, in_use = ours(world.tenant("Contoso")), world.faults.draw, []
+        (lease,) = leases.claim_due(limit=1, owner="one")
+        pool = pool_of_this_process()
+
+        def counted(tenant_id: str | None, operation: str) -> Any:
+            stats = pool.get_stats()
+            in_use.append((operation, stats["pool_size"] - stats["pool_available"]))
+            return draw(tenant_id, operation)
+
+        world.faults.draw = counted  # type: ignore[method-assign]
+        outcome = shard.read_claimed(lease)
+        assert outcome is not None and outcome.pages == 2
+        assert [used for operation, used in in_use if operation == "list"] == [0, 0]
+        assert {used for operation, used in in_use if operation == "token"} == {0}
+        assert_nothing_lost(contoso, world.tenant("Contoso"))
+
+
+def test_a_turn_without_a_message_that_fails_does_not_end_the_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setitem(waking.WOKEN, "incidents.sync_due", broken)
+    monkeypatch.setattr(connection, "close", lambda: None)
+    waking.wake_ourselves("incidents.sync_due")
 
 
 def test_sync_f34_a_message_that_is_not_json_is_refused_before_it_is_read() -> None:
