@@ -1,8 +1,9 @@
 """The Defender XDR incidents of one tenant: list, read, change.
 
 The service lists incidents by last update, newest first, at most 100 a page, and moves on by `$skip`. A link to the
-next page is treated as a hint: only its `$skip` is taken, only forwards and never past what was received; every request
-goes to the configured host and path with our own filter. Bodies are handed on as the bytes that were sent.
+next page is treated as a hint: only its `$skip` is taken, only forwards and never past what was received (but for a
+page without incidents); every request goes to the configured host and path with our own filter. Bodies are handed on as
+the bytes that were sent.
 """
 
 import hashlib

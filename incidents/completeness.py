@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from defender.times import parse_time
 from incidents.models import Absence, Incident
+from tenants import scope
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.models import CompletenessCheck, Tenant
 
@@ -59,11 +60,9 @@ def note_sweep(work: "Pass", *, now: datetime) -> None:
         clear_alarm(key=alarm_of(work.tenant), now=now)
 
 
-def gaps(tenant_id: int, *, since: datetime | None, most: int) -> list[int]:
-    """Numbers between those we hold, of the window that ends at ``since``; newest first, none asked for before."""
-    from tenants import scope
-
-    start = (since or timezone.now()) - settings.SYNC_SWEEP_WINDOW
+def gaps(tenant_id: int, *, until: datetime | None, most: int) -> list[int]:
+    """Numbers between those we hold, of the window that ends at ``until``; newest first, none asked for before."""
+    start = (until or timezone.now()) - settings.SYNC_SWEEP_WINDOW
     with scope.tenant(tenant_id), connection.cursor() as cursor:
         cursor.execute(_GAPS, {"tenant": tenant_id, "since": start, "widest": WIDEST, "most": most})
         return [number for (number,) in cursor.fetchall()]

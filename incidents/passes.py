@@ -170,8 +170,8 @@ def begin(*, lease: Lease, state: SyncState, now: datetime, kind: str | None = N
         work.pages_before, work.seen_before = state.progress_pages, state.progress_seen
         work.missing, work.outdated, work.silent = state.pass_missing, state.pass_outdated, state.pass_silent
     else:
-        work.kind = kind or _kind_due(state, now)
-        work.since = _since(state, work.kind, now)
+        work.kind = kind or kind_due(state, moment)
+        work.since = _since(state, work.kind, moment)
     return work
 
 
@@ -181,7 +181,8 @@ def _goes_on(state: SyncState, now: datetime) -> bool:
     return bool(state.pass_kind and state.pass_skip and began and now - began < CONTINUED_WITHIN)
 
 
-def _kind_due(state: SyncState, now: datetime) -> str:
+def kind_due(state: SyncState, now: datetime) -> str:
+    """Which kind of pass a new one would be."""
     if state.watermark is None:
         return Kind.BACKFILL
     return Kind.SWEEP if state.sweep_due_at and state.sweep_due_at <= now else Kind.POLL

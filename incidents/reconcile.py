@@ -132,7 +132,7 @@ def _look_at_old_ones(work: Pass, client: DefenderClient, now: datetime) -> bool
 
 def _look_into_gaps(work: Pass, client: DefenderClient, left: int, now: datetime) -> int:
     """Ask for numbers that lie between those we hold. Microsoft's 404 is remembered, so each is asked for once."""
-    wanted = completeness.gaps(work.tenant.pk, since=parse_time(work.newest), most=min(BATCH, left))
+    wanted = completeness.gaps(work.tenant.pk, until=parse_time(work.newest), most=min(BATCH, left))
     if not wanted:
         return 0
     before = work.new

@@ -25,7 +25,7 @@ from django.utils import timezone
 from defender.errors import DefenderError
 from incidents import ending
 from incidents.ending import SyncOutcome
-from incidents.passes import state_of, states_of
+from incidents.passes import kind_due, state_of, states_of
 from incidents.stopping import is_stopping
 from incidents.sync import sync_tenant
 from tenants import leases
@@ -203,6 +203,7 @@ def read_claimed(
     """
     now = timezone.now()
     state = state or state_of(lease)
+    kind = kind_due(state, lease.claimed_at)
     with structlog.contextvars.bound_contextvars(tenant=str(state.tenant.entra_id)):
         try:
             client = client_for(state.tenant, background=background, prepaid=lease.prepaid)
@@ -210,12 +211,12 @@ def read_claimed(
                 client=client, now=now, lease=lease, state=state, is_quick=is_quick, settle_idle=settle_idle
             )
         except DefenderError as error:  # our credential cannot even be loaded
-            begun = SyncOutcome(ending.ended_by(error), SyncRun.Kind.POLL, now)
+            begun = SyncOutcome(ending.ended_by(error), kind, now)
             return ending.failed(lease, state, begun, error)
         except Fenced:
-            return SyncOutcome(SyncRun.Ended.FENCED, SyncRun.Kind.POLL, now)
+            return SyncOutcome(SyncRun.Ended.FENCED, kind, now)
         except CUT as error:
             log.warning("pass broken off by the database", error=str(error)[:200])
             return None
         except Exception:  # noqa: BLE001  the outermost loop: one tenant's bug must not stop the others
-            return ending.internal(lease, state, SyncRun.Kind.POLL, now)
+            return ending.internal(lease, state, kind, now)
