@@ -24,6 +24,7 @@ BROAD_EXCEPT = {
     "tenants/tasks.py": "the outermost loop: one tenant's fault must not stop the others",
     "incidents/shard.py": "the outermost loop: one tenant's fault must not stop the others",
     "portal/celery.py": "signal handlers of the worker",
+    "portal/waking.py": "the outermost loop of a thread: if it ended, nobody would look any more",
 }
 
 

@@ -9,6 +9,7 @@ from django.conf import settings as portal
 from django.utils import timezone
 
 from audit.record import COMMAND_LINE, WORKER
+from defender.errors import ConsentMissing, Forbidden
 from tenants import consent, proof, scope, tasks
 from tenants.models import Alarm, Breaker, ConsentRequest, SyncState, Tenant, TenantState, TokenFacts
 from tests.conftest import as_worker
@@ -368,8 +369,6 @@ def test_facts_of_the_token_are_kept_and_the_token_is_not_k4(
 
 
 def test_what_a_sync_reports_becomes_a_state_with_a_reason(contoso: Tenant) -> None:
-    from defender.errors import ConsentMissing, Forbidden
-
     prove(contoso)
     with as_worker(), scope.tenant(contoso.pk):
         error = Forbidden("The role was taken away.", code="http-403", step="Ask the customer.")
@@ -389,8 +388,6 @@ def test_what_a_sync_reports_becomes_a_state_with_a_reason(contoso: Tenant) -> N
 
 
 def test_what_a_late_sync_reports_moves_no_tenant_that_is_not_read(contoso: Tenant) -> None:
-    from defender.errors import ConsentMissing, Forbidden
-
     error = Forbidden("The role was taken away.", code="http-403")
     gone = ConsentMissing("The app is not installed.", code="AADSTS7000229")
     with as_worker(), scope.tenant(contoso.pk):
