@@ -15,6 +15,7 @@ from django.utils import timezone
 from audit.record import Actor, Event, record
 from defender.errors import Throttled
 from tenants.alarms import clear_alarm, raise_alarm
+from tenants.database import give_back
 from tenants.models import Breaker
 
 KEY: Final = "all-calls"
@@ -61,6 +62,7 @@ def refuse_while_stopped() -> None:
         if time.monotonic() - _Look.at >= LOOK_EVERY:
             held = Breaker.objects.filter(key=KEY).values_list("sentence", flat=True).first()
             _Look.at, _Look.sentence = time.monotonic(), held or ""
+            give_back()  # the call that follows may take long
         sentence = _Look.sentence
     if sentence:
         raise Throttled(sentence, code=STOPPED, retry_after=COME_AGAIN)
