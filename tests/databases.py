@@ -6,7 +6,7 @@ The audit log refuses to be emptied, so such a test gets a copy of the migrated 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from django.db import connection, connections
@@ -14,6 +14,7 @@ from psycopg import sql
 
 from portal.database_roles import connection_arguments
 from tests.conftest import database_role
+from tests.dropped import drop_database
 
 R = TypeVar("R")
 
@@ -25,15 +26,18 @@ def copied_database() -> Iterator[None]:
     original = settings["NAME"]
     copy = f"test_{original}"  # the name that the run's own cleaning up knows
     connections.close_all()
-    _administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", copy)
-    _administer("CREATE DATABASE {} TEMPLATE {}", copy, original)
+    with _administrator() as administrator:
+        drop_database(administrator, copy)
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        administrator.execute(create.format(sql.Identifier(copy), sql.Identifier(original)))
     settings["NAME"] = copy
     try:
         yield
     finally:
         connections.close_all()
         settings["NAME"] = original
-        _administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", copy)
+        with _administrator() as administrator:
+            drop_database(administrator, copy)
 
 
 def in_threads(work: Callable[[int], R], n: int, *, role: str) -> list[R]:
@@ -50,8 +54,7 @@ def in_threads(work: Callable[[int], R], n: int, *, role: str) -> list[R]:
         return list(pool.map(on_own_connection, range(n), timeout=60))
 
 
-def _administer(statement: str, *names: str) -> None:
-    """From the server's own database: one that is copied may have no connection."""
+def _administrator() -> psycopg.Connection[Any]:
+    """On the server's own database: one that is copied may have no connection."""
     arguments = {**connection_arguments(connections.settings["default"]), "dbname": "postgres"}
-    with psycopg.connect(**arguments, autocommit=True) as administrator:
-        administrator.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+    return psycopg.connect(**arguments, autocommit=True)

@@ -22,6 +22,7 @@ import redis
 from psycopg import sql
 
 import embedded
+from tests.dropped import drop_database
 
 _OURS = re.compile(r"(?:test_)?portal_test_(\d+)")
 # Other logins would lead to other databases than the one that this run makes.
@@ -65,8 +66,8 @@ def pytest_unconfigure() -> None:
         return
     try:
         with psycopg.connect(_given_url, autocommit=True, connect_timeout=10) as connection:
-            _drop(connection, _database_name(), force=True)
-            _drop(connection, f"test_{_database_name()}", force=True)
+            _drop(connection, _database_name())
+            _drop(connection, f"test_{_database_name()}")
         _remove_keys()
     except (psycopg.Error, redis.RedisError) as error:
         # The tests have been reported by now; the next run tries again.
@@ -113,18 +114,15 @@ def _drop_stale(connection: psycopg.Connection[tuple[str, str | None]]) -> None:
             continue
         pid = int(found[1])
         if pid == os.getpid() or not _alive(pid):
-            _drop(connection, name, force=False)
+            _drop(connection, name, ending_connections=False)
 
 
-def _drop(connection: psycopg.Connection[tuple[str, str | None]], name: str, *, force: bool) -> None:
-    """Drop a database if it is there; one that is in use or somebody else's is left alone."""
-    statement = "DROP DATABASE IF EXISTS {} WITH (FORCE)" if force else "DROP DATABASE IF EXISTS {}"
+def _drop(
+    connection: psycopg.Connection[tuple[str, str | None]], name: str, *, ending_connections: bool = True
+) -> None:
     try:
-        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
-    except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege) as error:
-        if force:  # PostgreSQL's own vacuuming may not be ended by force, but makes room where it is only asked
-            _drop(connection, name, force=False)
-            return
+        drop_database(connection, name, ending_connections=ending_connections)
+    except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege) as error:  # somebody else's
         os.write(2, f"The database {name} was not dropped: {error}\n".encode())
 
 

@@ -103,7 +103,7 @@ def only_reading(is_on: bool) -> None:
         other.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}").format(name, value))
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
 
 

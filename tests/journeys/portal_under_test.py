@@ -14,6 +14,7 @@ from psycopg import sql
 
 from demo.ports import free_port
 from demo.stack import Stack
+from tests.dropped import drop_database
 
 SETTINGS = {
     "PORTAL_ENV": "local",
@@ -40,12 +41,7 @@ def database(name: str) -> Iterator[str]:
         yield own_database(given, name)
     finally:
         with psycopg.connect(given, autocommit=True) as connection:
-            drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
-            try:
-                connection.execute(drop + sql.SQL(" WITH (FORCE)"))
-            except psycopg.errors.InsufficientPrivilege:
-                # PostgreSQL's own vacuuming may not be ended by force, but makes room where it is only asked.
-                connection.execute(drop)
+            drop_database(connection, name)
 
 
 @contextmanager
