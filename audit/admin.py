@@ -10,7 +10,7 @@ from audit.models import AuditEvent
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
     """An admin page that shows and never changes."""
 
-    actions = None
+    actions: list[str] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds here."""
