@@ -11,8 +11,10 @@ from starlette.responses import JSONResponse, Response
 from sandbox import answers, credentials, refusals
 from sandbox.cast import Tenant
 from sandbox.faults import INSTEAD, Fault
+from sandbox.home import TENANT_ID as HOME
 from sandbox.refusals import Refused
 from sandbox.resources import MDE, XDR, Resource, resource_named
+from sandbox.sign_in import CodeGrant
 from sandbox.tokens import granted
 from sandbox.world import World
 
@@ -29,47 +31,66 @@ class Entra:
     """The sign-in host of one world."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        self.world, self.codes = world, CodeGrant(world)
+
+    def _named(self, name: str) -> str | None:
+        """The id of the tenant that a URL names: a customer's, or the home tenant's."""
+        if self.world.home.is_named(name):
+            return HOME
+        found = self.world.find(name)
+        return found.tenant_id if found else None
+
+    @staticmethod
+    def _audiences(request: Request, tenant_id: str) -> set[str]:
+        """What a client assertion may be made out to: the real address of this endpoint, or the one asked."""
+        version = "/v2.0" if "/v2.0/" in request.url.path else ""
+        names = (request.path_params["tenant"], tenant_id)
+        return {*(f"{REAL}/{name}/oauth2{version}/token" for name in names), str(request.url)}
 
     async def discovery(self, request: Request) -> Response:
         """GET /{tenant}[/v2.0]/.well-known/openid-configuration; names the real hosts, as Microsoft's does."""
         request.state.operation = "discovery"
         name, v2 = request.path_params["tenant"], "/v2.0/" in request.url.path
-        tenant = self.world.find(name)
-        request.state.tenant_id = tenant.tenant_id if tenant else None
-        faults = self.world.faults.draw(request.state.tenant_id, "discovery")
+        request.state.tenant_id = tenant_id = self._named(name)
+        faults = self.world.faults.draw(tenant_id, "discovery")
         request.state.faults = tuple(fault.kind for fault in faults)
         await answers.wait(faults)
         if struck := self._instead(faults):
             return struck
-        if tenant is None and name not in SHARED:
+        if tenant_id is None and name not in SHARED:
             return refusals.answer(self.world.clock, _unknown(name, "invalid_tenant"))
-        shown = document(tenant.tenant_id if tenant else name, v2=v2)
+        shown = document(tenant_id or name, v2=v2)
         return answers.spoiled(JSONResponse(shown, headers={"Cache-Control": "max-age=86400, private"}), faults)
 
     async def keys(self, request: Request) -> Response:
         """GET …/discovery/[v2.0/]keys → {"keys": [JWK]}."""
         request.state.operation = "keys"
         name = request.path_params["tenant"]
-        tenant = self.world.find(name)
-        if tenant is None and name not in SHARED:
+        tenant_id = self._named(name)
+        if struck := self._instead(self.world.faults.draw(tenant_id, "keys")):
+            return struck
+        if tenant_id is None and name not in SHARED:
             return refusals.answer(self.world.clock, _unknown(name, "invalid_tenant"))
-        return JSONResponse(self.world.keys.jwks(f"{REAL}/{tenant.tenant_id if tenant else '{tenantid}'}/v2.0"))
+        return JSONResponse(self.world.keys.jwks(f"{REAL}/{tenant_id or '{tenantid}'}/v2.0"))
 
     async def token(self, request: Request) -> Response:
         """POST /{tenant}/oauth2/[v2.0/]token → the token, or an error object with its AADSTS code."""
         request.state.operation = "token"
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
         form |= credentials.from_basic(request.headers.get("authorization", ""))
-        tenant = self.world.find(request.path_params["tenant"])
-        request.state.tenant_id = tenant.tenant_id if tenant else None
-        faults = self.world.faults.draw(request.state.tenant_id, "token")
+        request.state.tenant_id = self._named(request.path_params["tenant"])
+        is_sign_in = form.get("grant_type") == "authorization_code" and request.state.tenant_id == HOME
+        request.state.operation = "sign_in" if is_sign_in else "token"
+        faults = self.world.faults.draw(request.state.tenant_id, request.state.operation)
         request.state.faults = tuple(fault.kind for fault in faults)
         await answers.wait(faults)
         if struck := self._instead(faults):
             return struck
         try:
-            granted = self._grant(request, form, {fault.kind for fault in faults})
+            if is_sign_in:
+                granted = self.codes.redeem(form, audiences=self._audiences(request, HOME), faults=faults)
+            else:
+                granted = self._grant(request, form, {fault.kind for fault in faults})
         except Refused as refusal:
             return refusals.answer(self.world.clock, refusal)
         headers = {"Cache-Control": "no-store", "x-ms-request-id": str(uuid.uuid4())}
@@ -95,10 +116,8 @@ class Entra:
         resource, audience = self._resource(form, v2=v2)
         if "secret_expired" in kinds:
             raise Refused(7000222, "The provided client secret keys are expired.")
-        here = {f"{REAL}/{part}/oauth2{'/v2.0' if v2 else ''}/token" for part in (name, tenant.tenant_id)}
-        acr = credentials.prove(
-            self.world.registration, form, audiences=here | {str(request.url)}, now=self.world.clock.seconds()
-        )
+        here = self._audiences(request, tenant.tenant_id)
+        acr = credentials.prove(self.world.registration, form, audiences=here, now=self.world.clock.seconds())
         self._installed(tenant, resource)
         token, seconds = self._issue(tenant, resource, audience, acr, kinds)
         numbers: dict[str, Any] = {"expires_in": seconds, "ext_expires_in": seconds}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.forgeries import WAYS as FORGERIES
 from sandbox.poison import WAYS
 
 API = ("list", "get", "patch", "machines", "graph")
@@ -33,8 +34,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "opaque_token": ("token",),
     "secret_expired": ("token",),
     "discovery_down": ("discovery",),
+    "forged_id_token": ("sign_in",),
 }
-OPERATIONS = (*API, "token", "discovery")
+OPERATIONS = (*API, "token", "discovery", "sign_in", "keys")
 # These answer in place of the endpoint; the rest bend what the endpoint does or what it sends.
 INSTEAD = ("throttle", "status", "html", "empty", "error_object", "discovery_down")
 _SETTINGS = ("kind", "probability", "seed", "count", "on")
@@ -152,6 +154,8 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
             _number(name, options[name], 0, 10**6)
     if kind == "poison" and options.get("way", "deep") not in WAYS:
         raise ValueError(f"There is no way {options['way']!r} to poison; there are {', '.join(WAYS)}.")
+    if kind == "forged_id_token" and options.get("way") not in FORGERIES:
+        raise ValueError(f"There is no way {options.get('way')!r} to forge an ID token; see sandbox/forgeries.py.")
     if any(letter in str(options.get("header", "")) for letter in "\r\n\0"):
         raise ValueError("A header is one line.")
 

@@ -10,11 +10,16 @@ from sandbox.moments import Clock
 
 # code: (HTTP status, error). Seen in logs of real answers where such exist, else as the error reference lists them.
 CODES: dict[int, tuple[int, str]] = {
+    50011: (400, "invalid_request"),
     50196: (400, "invalid_grant"),
+    54005: (400, "invalid_grant"),
+    70000: (400, "invalid_grant"),
     70003: (400, "unsupported_grant_type"),
+    70008: (400, "invalid_grant"),
     70011: (400, "invalid_scope"),
     90055: (429, "temporarily_unavailable"),
     90002: (400, "invalid_request"),
+    501481: (400, "invalid_grant"),
     500011: (400, "invalid_resource"),
     500014: (400, "invalid_resource"),
     700016: (400, "unauthorized_client"),

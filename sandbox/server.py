@@ -29,6 +29,7 @@ from sandbox.entra import Entra
 from sandbox.life import live
 from sandbox.others import OtherApis
 from sandbox.panel import Panel
+from sandbox.sign_in import SignInPages
 from sandbox.world import World
 from sandbox.xdr import IncidentsApi
 
@@ -93,7 +94,7 @@ def _api_routes(world: World) -> list[Route]:
 
 
 def _entra_routes(world: World) -> list[Route]:
-    entra, pages = Entra(world), ConsentPages(world)
+    entra, pages, people = Entra(world), ConsentPages(world), SignInPages(world)
     return [
         Route("/{tenant}/v2.0/.well-known/openid-configuration", entra.discovery),
         Route("/{tenant}/.well-known/openid-configuration", entra.discovery),
@@ -101,6 +102,7 @@ def _entra_routes(world: World) -> list[Route]:
         Route("/{tenant}/discovery/keys", entra.keys),
         Route("/{tenant}/oauth2/v2.0/token", entra.token, methods=["POST"]),
         Route("/{tenant}/oauth2/token", entra.token, methods=["POST"]),
+        Route("/{tenant}/oauth2/v2.0/authorize", people.authorize, methods=["GET", "POST"]),
         Route("/{tenant}/v2.0/adminconsent", pages.v2, methods=["GET", "POST"]),
         Route("/{tenant}/adminconsent", pages.v1, methods=["GET", "POST"]),
     ]

@@ -17,6 +17,7 @@ from sandbox.casebook import Casebook, Raw
 from sandbox.cast import ServicePrincipal, Tenant
 from sandbox.estate import Estate, build_estate
 from sandbox.faults import Faults
+from sandbox.home import Home
 from sandbox.incidents import make_incident
 from sandbox.keys import Keys
 from sandbox.moments import SECOND, Clock, cut_to, ticks_from, ticks_of
@@ -58,6 +59,8 @@ class World:
         self.epoch = ticks_from(epoch) if epoch else cut_to(self.clock.ticks(), 0)
         self.registration = Registration(client_id=client_id, secrets=[Secret(client_secret)])
         self.keys, self.calls, self.faults = Keys(), Calls(), Faults(seed)
+        # The MSSP's own tenant, where its people sign in; it is no customer.
+        self.home = Home()
         self.quotas = Quotas(enabled=quotas)
         self.rng = random.Random(f"{seed}:life")
         self.tokens = Tokens(self.keys, self.clock, random.Random(f"{seed}:tokens"))
