@@ -20,7 +20,7 @@ from uuid import UUID
 import msal
 
 from defender.clouds import XDR, Cloud, Resource
-from defender.credentials import Certificate, ClientSecret, Credential, Federated, load_credential
+from defender.credentials import Certificate, ClientSecret, Credential, Federated, NeverWrittenDown, load_credential
 from defender.errors import CredentialFault, DefenderError, Throttled, Transient, WrongToken
 from defender.facts import TokenFacts, read_facts
 from defender.msal_http import MsalHttp
@@ -68,7 +68,7 @@ def admin_consent_url(
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(NeverWrittenDown):
     """A bearer token, when it ends, and what Entra ID wrote into it."""
 
     value: str = field(repr=False)
@@ -230,7 +230,7 @@ class TokenSource:
         with tenant.lock:
             if tenant.app is None or fresh or tenant.credential is not credential:
                 tenant.app = None
-                tenant.app = _guarded(lambda: self._new_app(tenant_id, credential))
+                tenant.app = guarded(lambda: self._new_app(tenant_id, credential))
                 tenant.credential = credential
             return tenant.app
 
@@ -248,7 +248,7 @@ class TokenSource:
 
     def _acquire(self, app: Any, resource: Resource) -> tuple[AccessToken, float]:
         scope = self._cloud.scope(resource)
-        result = _guarded(lambda: app.acquire_token_for_client(scopes=[scope]))
+        result = guarded(lambda: app.acquire_token_for_client(scopes=[scope]))
         value, lifetime = result.get("access_token"), result.get("expires_in")
         if not isinstance(value, str) or not isinstance(lifetime, int | float):
             raise _unexpected("KeyError")
@@ -256,7 +256,7 @@ class TokenSource:
         return AccessToken(value, expires_at, read_facts(value)), float(lifetime)
 
 
-def _guarded(call: Callable[[], Any]) -> Any:
+def guarded(call: Callable[[], Any]) -> Any:
     """What MSAL returns. Our own errors pass through it; what it raises itself about an answer's shape is Transient."""
     try:
         return call()

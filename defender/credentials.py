@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -30,8 +30,17 @@ _SMALLEST_KEY_BITS: Final = 2048
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
+class NeverWrittenDown:
+    """Of what holds a secret: it is not copied and not pickled, so no cache and no queue can ever take it along."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"A {type(self).__name__} stays in this process: it holds a secret.")
+
+
 @dataclass(frozen=True, slots=True)
-class ClientSecret:
+class ClientSecret(NeverWrittenDown):
     """A secret value. When it expires is known to Entra ID only."""
 
     kind: ClassVar[str] = "secret"
@@ -44,7 +53,7 @@ class ClientSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NeverWrittenDown):
     """A private key (PEM, not encrypted) with its certificate. `thumbprint` is SHA-256, upper-case hex."""
 
     kind: ClassVar[str] = "certificate"
@@ -69,7 +78,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Federated:
+class Federated(NeverWrittenDown):
     """`assertion` gives a fresh token of the federated identity each time it is called; such tokens live minutes."""
 
     kind: ClassVar[str] = "federated"

@@ -40,30 +40,43 @@ class MsalResponse:
 class MsalHttp:
     """`http_client` for MSAL. Raises the errors of `defender.errors` straight through MSAL to our own caller."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, deadline: float = DEADLINE) -> None:
         self._transport = transport
+        self._deadline = deadline
 
     def get(self, url: str, params: Mapping[str, str] | None = None, **rest: Any) -> MsalResponse:
         """Tenant discovery: an object that names the endpoints, in the cloud we asked."""
         address = f"{url}?{urlencode(params)}" if params else url
-        reply = self._transport.call("GET", address, headers=_headers(rest), deadline=DEADLINE, max_bytes=MAX_BYTES)
+        reply = self._transport.call(
+            "GET", address, headers=_headers(rest), deadline=self._deadline, max_bytes=MAX_BYTES
+        )
         document = oauth_object(reply)
         prefix = self._transport.cloud.authority + "/"
         endpoints = [document.get(name) for name in ("authorization_endpoint", "token_endpoint")]
         if not all(isinstance(url, str) and url.startswith(prefix) and _first_segment(url) for url in endpoints):
-            raise _odd(reply)
+            raise odd(reply)
         return MsalResponse(msgspec.json.encode(document).decode())
 
     def post(self, url: str, data: Mapping[str, Any] | str | None = None, **rest: Any) -> MsalResponse:
         """The token request; `data` is MSAL's form. Nothing of the answer but the token and its age is passed on."""
         form = data if isinstance(data, str) else urlencode({key: _flat(value) for key, value in (data or {}).items()})
         headers = {**_headers(rest), "Content-Type": "application/x-www-form-urlencoded"}
-        reply = self._transport.call("POST", url, headers=headers, body=form, deadline=DEADLINE, max_bytes=MAX_BYTES)
-        answer = oauth_object(reply)
+        reply = self._transport.call(
+            "POST", url, headers=headers, body=form, deadline=self._deadline, max_bytes=MAX_BYTES
+        )
+        return MsalResponse(msgspec.json.encode(self.passed_on(oauth_object(reply), reply)).decode())
+
+    def _call(self, method: str, url: str, headers: dict[str, str], body: str | None = None) -> Reply:
+        return self._transport.call(
+            method, url, headers=headers, body=body, deadline=self._deadline, max_bytes=MAX_BYTES
+        )
+
+    def passed_on(self, answer: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
+        """What MSAL is given of a good answer. Raises Transient where the answer lacks what was asked for."""
         if not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
-            raise _odd(reply)
+            raise odd(reply)
         kept = {key: answer[key] for key in _KEPT if key in answer}
-        return MsalResponse(msgspec.json.encode({**kept, "expires_in": _lifetime(answer.get("expires_in"))}).decode())
+        return {**kept, "expires_in": _lifetime(answer.get("expires_in"))}
 
     def close(self) -> None:
         """The transport outlives every MSAL object; whoever made it closes it."""
@@ -80,7 +93,7 @@ def oauth_object(reply: Reply) -> Mapping[str, Any]:
         sentence = "Entra ID asks for fewer requests at the moment."
         raise Throttled(sentence, code="http-429", retry_after=wait, reference=reply.request_id)
     if parsed is None:
-        raise _odd(reply)
+        raise odd(reply)
     if reply.status >= 500:
         raise _fault(reply)
     if reply.status != 200 or "error" in parsed:
@@ -96,7 +109,8 @@ def _parsed(reply: Reply) -> dict[str, Any] | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def _odd(reply: Reply) -> DefenderError:
+def odd(reply: Reply) -> DefenderError:
+    """What an answer of another form than expected stands for."""
     if reply.status >= 500:
         return _fault(reply)
     return Transient(
