@@ -7,11 +7,17 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
-from django.db.models import Model
-from django.http import HttpRequest
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
+from django.utils import timezone
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts import second_factor, session_limits
 from accounts.actor import actor_for
 from accounts.models import User
+from accounts.step_up import fresh_sign_in_to_change
 from audit.record import Event, record
 
 
@@ -41,6 +47,17 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         record(Event(by=actor_for(request), action=action, subject=subject, details=details))
 
 
+class FreshAdmin(AuditedAdmin):
+    """Who may do what is changed here: only by somebody who has just proved who they are."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Every page of this model, so that none is forgotten: adding, changing, deleting, actions, passwords."""
+        patterns = super().get_urls()
+        for pattern in patterns:
+            pattern.callback = fresh_sign_in_to_change(pattern.callback, self.admin_site.has_permission)
+        return patterns
+
+
 class AddPersonForm(BaseUserCreationForm):  # type: ignore[type-arg]
     """A new local account."""
 
@@ -61,6 +78,15 @@ class ChangePersonForm(UserChangeForm):  # type: ignore[type-arg]
         model = User
         field_classes = {"username": forms.CharField}
 
+    by: User | None = None  # who changes; the admin page sets it
+
+    def clean(self) -> dict[str, Any] | None:
+        """Nobody hands themselves the administration, or takes it from themselves by mistake."""
+        changed = {"is_staff", "is_active"} & set(self.changed_data)
+        if changed and self.by == self.instance:
+            raise forms.ValidationError("Somebody else has to change this for you.")
+        return super().clean()
+
     def clean_username(self) -> str | None:
         """The database holds the same rule; here it is a sentence."""
         name: str | None = self.cleaned_data.get("username") or None
@@ -71,11 +97,13 @@ class ChangePersonForm(UserChangeForm):  # type: ignore[type-arg]
         return name
 
 
+# Second factors are set up by their people; the administration shows no secret of theirs.
+admin.site.unregister([TOTPDevice, StaticDevice])
 admin.site.unregister(Group)  # roles come from grants over tenants; Django's own groups mean nothing here
 
 
 @admin.register(User)
-class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(FreshAdmin, UserAdmin):  # type: ignore[type-arg]
     """Local accounts are made here; people from Entra appear when they first sign in. Nobody is deleted: switch off."""
 
     form = ChangePersonForm
@@ -93,12 +121,44 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
     search_fields = ("display_name", "username")
     ordering = ("display_name",)
     filter_horizontal = ()
+    actions = ["end_sessions", "reset_second_factor"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form knows who fills it in."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), {"by": request.user})
+
+    @admin.action(description="End every session of the selected people")
+    def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
+        """Whoever is signed in as one of them is asked to sign in again."""
+        by, now = actor_for(request), timezone.now()
+        ended = sum(
+            session_limits.end(session_limits.visits_of(person), why="ended by staff", by=by, now=now)
+            for person in people
+        )
+        self.message_user(request, f"Sessions ended: {ended}.")
+        return None
+
+    @admin.action(description="Reset the second factor of the selected people")
+    def reset_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
+        """Their next sign-in sets up a new one. Their sessions end: whoever holds the old one is out."""
+        by, now = actor_for(request), timezone.now()
+        for person in people:
+            second_factor.forget(user=person, by=by)
+            session_limits.end(session_limits.visits_of(person), why="second factor reset", by=by, now=now)
+        self.message_user(request, "The next sign-in sets up a new second factor.")
+        return None
 
     @admin.display(description="tenants")
     def tenant_set(self, person: User) -> str:
         """The person's grants in words."""
         grants = person.grants.select_related("tenant", "group").order_by("role")
         return "; ".join(f"{grant.get_role_display()}: {grant.tenant or grant.group}" for grant in grants) or "none"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What Entra ID says at each sign-in is not written over here until the next one."""
+        fixed = super().get_readonly_fields(request, obj)
+        return (*fixed, "display_name", "is_staff") if obj and obj.oid else fixed
 
     def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
         """The audit log speaks of people; they are switched off instead."""

@@ -1,5 +1,6 @@
-"""The sign-in form of local accounts."""
+"""The forms of the door: password, code, and both once more."""
 
+from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
 
@@ -10,3 +11,42 @@ class SignInForm(AuthenticationForm):
         "invalid_login": "Username and password do not match an account that may sign in.",
         "inactive": "Username and password do not match an account that may sign in.",
     }
+
+
+class CodeForm(forms.Form):
+    """A code of the authenticator, or a recovery code."""
+
+    code = forms.CharField(
+        label="Code",
+        max_length=40,
+        help_text="The six digits your authenticator shows now, or one of your recovery codes.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+    )
+
+
+class FirstCodeForm(forms.Form):
+    """The first code of a new authenticator."""
+
+    code = forms.CharField(
+        label="Code",
+        max_length=10,
+        help_text="The six digits your authenticator shows now.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+
+class AgainForm(forms.Form):
+    """Who is signed in with a password proves once more who they are; ``code`` goes where none is demanded."""
+
+    password = forms.CharField(
+        label="Password",
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    code = forms.CharField(
+        label="Code",
+        max_length=40,
+        help_text="The six digits your authenticator shows now, or one of your recovery codes.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
+    )
