@@ -1,16 +1,25 @@
 """Customers, tenants, access and runs in the admin."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from accounts.admin import AuditedAdmin, PersonAdmin
+from accounts.actor import actor_for
+from accounts.admin import AuditedAdmin, FreshAdmin, PersonAdmin
 from accounts.models import User
 from audit.admin import ReadOnlyAdmin
+from audit.record import Event, record
 from defender.permissions import CAPABILITIES
+from tenants import local_sign_ins
+from tenants.alarms import clear_alarm
+from tenants.grants import NEVER_TO_SELF, reaches
 from tenants.models import Alarm, ConsentRequest, Customer, Grant, SyncRun, Tenant, TenantGroup, TenantGroupMember
 from tenants.models import TokenFacts as Facts
 
@@ -168,7 +177,25 @@ class ConsentRequestAdmin(ReadOnlyAdmin):
     exclude = ["link_hash", "state_hash", "browser_hash"]
 
 
-class MemberInline(admin.TabularInline):  # type: ignore[type-arg]
+class Choice(AutocompleteSelect):
+    """Django's own field, but what is no key at all chooses nothing: from an address or a form it may be any text."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
+        """The chosen row, if there is one."""
+        return super().optgroups(name, [one for one in value if re.fullmatch(r"[0-9]{0,18}", one)], attrs)
+
+
+class ChosenByName:
+    """Mixin: the fields in ``autocomplete_fields`` take any text and say what is wrong with it."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """With our own field in place of Django's."""
+        if db_field.name in self.autocomplete_fields:  # type: ignore[attr-defined]
+            kwargs["widget"] = Choice(db_field, self.admin_site)  # type: ignore[attr-defined]
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+class MemberInline(ChosenByName, admin.TabularInline):  # type: ignore[type-arg]
     """Tenants of a group."""
 
     model = TenantGroupMember
@@ -176,34 +203,79 @@ class MemberInline(admin.TabularInline):  # type: ignore[type-arg]
     autocomplete_fields = ["tenant"]
 
 
+class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whoever has a role over a group does not widen it: that would be a role given to themselves."""
+
+    by: User | None = None
+
+    def clean(self) -> dict[str, Any] | None:
+        """Looked at before the tenants of the group are."""
+        if self.by and reaches(self.instance, self.by):
+            raise forms.ValidationError("You have a role over this group: somebody else has to change it.")
+        return super().clean()
+
+
 @admin.register(TenantGroup)
-class TenantGroupAdmin(AuditedAdmin):
+class TenantGroupAdmin(FreshAdmin):
     """Named sets of tenants to grant roles over."""
+
+    form = GroupForm
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form knows who fills it in."""
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"by": request.user})
 
     list_display = ["name", "covers_all"]
     search_fields = ["name"]
     inlines = [MemberInline]
 
 
-class GrantInline(admin.TabularInline):  # type: ignore[type-arg]
+class GrantAdminForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A grant that somebody makes or changes: never one to themselves."""
+
+    by: User | None = None
+
+    def clean(self) -> dict[str, Any] | None:
+        """The database refuses it too; here it is a sentence."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.has_changed() and self.by and self.by in (cleaned.get("user"), getattr(self.instance, "user", None)):
+            raise forms.ValidationError(NEVER_TO_SELF)
+        return cleaned
+
+
+def form_of(request: HttpRequest) -> type[GrantAdminForm]:
+    """The form that knows who fills it in."""
+    return type("GrantForm", (GrantAdminForm,), {"by": request.user})
+
+
+class GrantInline(ChosenByName, admin.TabularInline):  # type: ignore[type-arg]
     """A person's roles over tenants and groups."""
 
     model = Grant
     extra = 0
     autocomplete_fields = ["tenant", "group"]
 
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Each row knows who fills it in."""
+        return super().get_formset(request, obj, **{"form": form_of(request), **kwargs})
+
 
 PersonAdmin.inlines = [GrantInline]  # people know nothing of tenants, so the inline is added from here
 
 
 @admin.register(Grant)
-class GrantAdmin(AuditedAdmin):
+class GrantAdmin(ChosenByName, FreshAdmin):
     """Who may do what where."""
 
     list_display = ["user", "role", "tenant", "group", "granted_at"]
     list_filter = ["role"]
     list_select_related = ["user", "tenant", "group"]
     autocomplete_fields = ["user", "tenant", "group"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form knows who fills it in."""
+        return super().get_form(request, obj, change, **{"form": form_of(request), **kwargs})
 
     def save_model(self, request: HttpRequest, obj: Grant, form: Any, change: bool) -> None:
         """Note who granted it."""
@@ -216,3 +288,14 @@ class AlarmAdmin(ReadOnlyAdmin):
     """What the MSSP itself must mend."""
 
     list_display = ["raised_at", "sentence", "step", "cleared_at"]
+    actions = ["mark_as_seen"]
+
+    @admin.action(description="Mark alarms of local sign-ins as seen")
+    def mark_as_seen(self, request: HttpRequest, alarms: QuerySet[Alarm]) -> None:
+        """Others go when what they speak of is mended; a sign-in has only to be looked at."""
+        seen = 0
+        for alarm in alarms.filter(key__startswith=local_sign_ins.ALARM_KEY, cleared_at=None):
+            clear_alarm(key=alarm.key)
+            record(Event(by=actor_for(request), action="mark alarm as seen", subject=alarm.sentence))
+            seen += 1
+        self.message_user(request, f"Marked as seen: {seen}.")

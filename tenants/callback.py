@@ -6,7 +6,7 @@ says why. Everything runs in the scope of the link's holder, which opens one con
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -45,8 +45,8 @@ class ConnectPage:
     asked_by: str
     form: str
     expires_at: datetime
-    microsoft_link: str
-    cookie: str
+    microsoft_link: str = field(repr=False)
+    cookie: str = field(repr=False)
 
 
 def open_link(*, secret: str, now: datetime) -> ConnectPage | Answer:

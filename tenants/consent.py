@@ -4,7 +4,7 @@ The customer's side (the connect page and the callback) is ``tenants.callback``;
 """
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -33,8 +33,8 @@ class Invitation:
 
     tenant: Tenant
     request: ConsentRequest
-    link: str
-    microsoft_link: str
+    link: str = field(repr=False)
+    microsoft_link: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,8 @@ def _pin(*, name: str, entra_id: UUID, domain: str, by: Actor, now: datetime) ->
     if known.customer.name.casefold() != name.casefold():
         raise Refused(
             f"This tenant already belongs to the customer {known.customer.name}. "
-            "Use that name to make a new link, or check the tenant id."
+            "Use that name to make a new link, or check the tenant id. "
+            "To move it, two members of staff use the tenant's page."
         )
     return known
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 
+from accounts.models import User
+from accounts.roles import Role
 from tenants.consent import Refused, clean_name
 from tenants.models import ConsentForm
 
@@ -38,3 +40,17 @@ class ConnectForm(forms.Form):
         """What ``consent.begin`` wants."""
         data = self.cleaned_data
         return {"customer_name": data["customer"], "form": data["form"]}
+
+
+class GrantForm(forms.Form):
+    """A person and a role. The people are those the giver may choose from, so never the giver."""
+
+    person = forms.TypedChoiceField(label="Person")
+    role = forms.ChoiceField(label="Role", choices=Role.choices)
+
+    def __init__(self, *args: Any, people: list[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        by_id = {str(person.pk): person for person in people}
+        choices = [(pk, f"{person.display_name} ({person.username or 'Entra ID'})") for pk, person in by_id.items()]
+        field = forms.TypedChoiceField(label="Person", choices=choices, coerce=by_id.__getitem__)
+        self.fields["person"] = field

@@ -1,21 +1,16 @@
 """Opens the signed-in person's scope around the view. It never reads the scope from the request itself."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from accounts.models import User
+from accounts.transactions import opens_own_scope
 from tenants import scope
 
-V = TypeVar("V", bound=Callable[..., Any])
-
-
-def opens_own_scope(view: V) -> V:
-    """Marks a view that talks to Entra ID first and opens the person's scope itself, so that no transaction waits."""
-    view.opens_own_scope = True  # type: ignore[attr-defined]
-    return view
+__all__ = ["ScopeMiddleware", "opens_own_scope"]
 
 
 class ScopeMiddleware:

@@ -9,14 +9,16 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import lockout, session_limits
 from audit.record import WORKER
-from tenants import leases, scope
+from tenants import leases, local_sign_ins, scope
 from tenants.credential import watch
 from tenants.models import CompletenessCheck, SyncRun, Tenant, TenantState
 from tenants.proof import prove
 
 log = structlog.get_logger("portal.tenants")
 CHECK_HOLD = timedelta(minutes=2)  # a check that a worker took and never finished is due again after this
+VISITS_KEPT = timedelta(days=90)  # our own limit; the audit log knows of every sign-in for longer
 BUSY_FOR = 30.0  # seconds one wake-up goes on finding due checks before it makes room
 
 
@@ -55,6 +57,20 @@ def check_due() -> None:
 def watch_credential() -> None:
     """Warn before our own credential expires."""
     watch(now=timezone.now())
+
+
+@shared_task(name="tenants.tell_of_local_sign_ins")
+def tell_of_local_sign_ins() -> None:
+    """An alarm for each use of a local account."""
+    local_sign_ins.tell(now=timezone.now())
+
+
+@shared_task(name="tenants.drop_old_visits")
+def drop_old_visits() -> None:
+    """Visits are kept for VISITS_KEPT; sessions and counted tries go when they mean nothing any more."""
+    now = timezone.now()
+    session_limits.drop_old(before=now - VISITS_KEPT)
+    lockout.drop_old(now=now)
 
 
 @shared_task(name="tenants.drop_old_runs")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tenants.views import actions, customer, pages
+from tenants.views import access, actions, customer, pages, relink
 
 app_name = "tenants"
 urlpatterns = [
@@ -16,6 +16,10 @@ urlpatterns = [
     path("tenants/<slug:slug>/completeness/", actions.sweep_now, name="sweep_now"),
     path("tenants/<slug:slug>/roles/", actions.accept_roles, name="accept_roles"),
     path("tenants/<slug:slug>/disconnect/", actions.disconnect, name="disconnect"),
+    path("tenants/<slug:slug>/access/", access.access, name="access"),
+    path("tenants/<slug:slug>/access/give/", access.give_role, name="give_role"),
+    path("tenants/<slug:slug>/access/change/", access.change_role, name="change_role"),
+    path("tenants/<slug:slug>/relink/", relink.relink, name="relink"),
     path("connect/<str:secret>/", customer.connect, name="connect"),
     path("consent/callback/", customer.consent_callback, name="callback"),
 ]

@@ -5,6 +5,7 @@ from tenants.models.alarm import Alarm
 from tenants.models.breaker import Breaker
 from tenants.models.consent import ConsentForm, ConsentRequest, TokenFacts
 from tenants.models.customer import SYNCING, Customer, Tenant, TenantState
+from tenants.models.relink import Relink
 from tenants.models.sync import Budget, CompletenessCheck, SyncRun, SyncState
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Customer",
     "Grant",
     "Membership",
+    "Relink",
     "SyncRun",
     "SyncState",
     "Tenant",

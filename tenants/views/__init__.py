@@ -1,1 +1,1 @@
-"""Pages for staff and members (``pages``, ``actions``) and for the customer's administrator (``customer``)."""
+"""Pages for staff and members, and in ``customer`` those for the customer's administrator."""

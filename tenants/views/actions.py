@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.actor import actor_for
 from accounts.models import User
 from accounts.roles import Permission
+from accounts.step_up import fresh_sign_in_required
 from audit.record import Event, record
 from defender.errors import DefenderError
 from tenants import consent, scope, tokens
@@ -24,6 +25,7 @@ from tenants.models import Tenant, TenantState, TokenFacts
 @opens_own_scope
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_only
+@fresh_sign_in_required
 def connect_tenant(request: HttpRequest) -> HttpResponse:
     """Ask for customer and tenant, then show the link, once. Entra ID is asked before the transaction begins."""
     sent = request.POST if request.method == "POST" else None
@@ -49,6 +51,7 @@ def link_made(request: HttpRequest, invitation: consent.Invitation) -> HttpRespo
 
 @require_POST
 @staff_only
+@fresh_sign_in_required
 def new_link(request: HttpRequest, slug: str) -> HttpResponse:
     """A fresh link; the one before stops working."""
     tenant = staff_tenant(request, slug)
@@ -100,6 +103,7 @@ def sweep_now(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 @staff_only
+@fresh_sign_in_required
 def accept_roles(request: HttpRequest, slug: str) -> HttpResponse:
     """Accept the roles beyond those asked for that the last token carried."""
     tenant = staff_tenant(request, slug)

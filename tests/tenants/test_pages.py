@@ -38,6 +38,10 @@ ACT = {"anonymous": (SIGN_IN, SIGN_IN), "outsider": (405, 403), "viewer": (405, 
 EVERYBODY = {**READ, "outsider": (200, 405)}
 CONNECT = {"anonymous": (SIGN_IN, SIGN_IN), "outsider": (403, 403), "viewer": (403, 403), "analyst": (403, 403),
            "staff": (200, 422), "staff without grant": (200, 422)}  # fmt: skip
+# Pages about people are for staff alone; to others they are refused whether or not the tenant exists.
+MOVE = {**CONNECT, "staff": (200, 302), "staff without grant": (200, 302)}
+ACCESS = {"anonymous": (SIGN_IN, SIGN_IN), "outsider": (403, 405), "viewer": (403, 405), "analyst": (403, 405),
+          "staff": (200, 405), "staff without grant": (200, 405)}  # fmt: skip
 EXPECTED = {
     "/tenants/": EVERYBODY,
     "/tenants/connect/": CONNECT,
@@ -49,6 +53,10 @@ EXPECTED = {
     "/tenants/contoso/completeness/": ACT,
     "/tenants/contoso/roles/": ACT,
     "/tenants/contoso/disconnect/": ACT,
+    "/tenants/contoso/access/": ACCESS,
+    "/tenants/contoso/access/give/": {**ACT, "staff": (405, 422), "staff without grant": (405, 422)},
+    "/tenants/contoso/access/change/": {**ACT, "staff": (405, 404), "staff without grant": (405, 404)},
+    "/tenants/contoso/relink/": MOVE,
 }
 # Public on purpose; tests/tenants/test_callback.py is about them.
 PUBLIC = {"connect/<str:secret>/", "consent/callback/"}
@@ -109,7 +117,9 @@ def masked(response: Any) -> tuple[int, bytes, dict[str, str]]:
 
 
 @pytest.mark.parametrize("method", ["get", "head", "post", "put", "patch", "delete", "options"])
-@pytest.mark.parametrize("rest", ["", "state/", "link/", "check/", "sync/", "roles/", "disconnect/"])
+@pytest.mark.parametrize(
+    "rest", ["", "state/", "link/", "check/", "sync/", "roles/", "disconnect/", "access/", "relink/"]
+)
 def test_an_outsider_gets_the_same_bytes_as_for_a_tenant_that_does_not_exist_x1(
     cast: Cast, client: WebClient, rest: str, method: str
 ) -> None:

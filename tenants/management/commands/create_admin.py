@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
 
+from accounts import second_factor
 from accounts.models import User
 from accounts.roles import Role
 from audit.record import COMMAND_LINE, Event, record
@@ -33,6 +36,11 @@ class Command(BaseCommand):
             help="Staff only: grant no role over tenants, so the queue stays empty.",
         )
         parser.add_argument("--generate", action="store_true", help="Make a password and print it once.")
+        parser.add_argument(
+            "--new-second-factor",
+            action="store_true",
+            help="The authenticator is lost: the next sign-in sets up a new one.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Create or update, with an audit row."""
@@ -47,9 +55,15 @@ class Command(BaseCommand):
             record(Event(by=COMMAND_LINE, action="create admin", subject=options["username"]))
             if not options["no_tenants"]:
                 grant_everywhere(user=user, role=Role.ANALYST, by=COMMAND_LINE)
+            if options["new_second_factor"]:
+                second_factor.forget(user=user, by=COMMAND_LINE)
         self.stdout.write(f"{options['username']} may sign in as staff.")
         if options["generate"]:
             self.stdout.write(f"Password (shown once): {password}")
+        if settings.LOCAL_SECOND_FACTOR:
+            self.stdout.write(f"Next: sign in at {settings.PORTAL_BASE_URL}{reverse('accounts:sign_in')} now.")
+            self.stdout.write("The first sign-in sets up an authenticator and shows recovery codes, once; keep those.")
+            self.stdout.write("Every sign-in with this account raises an alarm.")
 
     def _save(self, user: User | None, options: dict[str, Any], password: str) -> User:
         if user is None:
