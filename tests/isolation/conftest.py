@@ -4,6 +4,7 @@ import pytest
 
 from tests.cast import Cast, make_cast
 from tests.isolation.rows import fill
+from tests.isolation.tally import tally
 
 
 @pytest.fixture
@@ -12,3 +13,10 @@ def full(db: None) -> Cast:
     cast = make_cast()
     fill(cast)
     return cast
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where tests run in several processes, each leaves what it has counted."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["isolation"] = dict(tally)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.apps import apps
 from django.db.models import Model
 
+from accounts.models import User
 from incidents.models import Absence, Comment, IncidentRaw, IncidentTag, IncidentTechnique, Quarantine
 from tenants import links, scope
 from tenants.models import (
@@ -14,6 +15,7 @@ from tenants.models import (
     Customer,
     Grant,
     Membership,
+    Relink,
     SyncRun,
     Tenant,
     TenantGroup,
@@ -40,15 +42,25 @@ def content() -> list[type[Model]]:
 
 def fill(cast: Cast) -> None:
     """At least one row per tenant in every tenant-owned table."""
-    group = TenantGroup.objects.create(name="Everybody")
     for number, tenant in enumerate((cast.contoso, cast.fabrikam, cast.northwind)):
-        _content(tenant, number)
-        _connection(tenant, group)
+        fill_tenant(tenant, number)
+
+
+def fill_tenant(tenant: Tenant, number: int) -> None:
+    """The rows of one tenant; the group that all are in is made with the first."""
+    group, _ = TenantGroup.objects.get_or_create(name="Everybody")
+    _content(tenant, number)
+    _connection(tenant, group)
 
 
 def canary(tenant: Tenant) -> str:
     """A word that stands in the content of this tenant and nowhere else."""
     return f"canary-of-{tenant.slug}"
+
+
+def clue(tenant: Tenant) -> str:
+    """A word that stands in the connection of this tenant, which staff may see, and nowhere else."""
+    return f"clue-of-{tenant.slug}"
 
 
 def _content(tenant: Tenant, number: int) -> None:
@@ -75,10 +87,12 @@ def _connection(tenant: Tenant, group: TenantGroup) -> None:
     with scope.operations():
         ConsentRequest.objects.create(
             tenant=tenant, link_hash=links.digest(secret), state_hash=links.digest(links.state_of(secret)),
-            asked_by=canary(tenant), asked_at=at, expires_at=at + timedelta(hours=1),
+            asked_by=clue(tenant), asked_at=at, expires_at=at + timedelta(hours=1),
         )  # fmt: skip
-        TokenFacts.objects.create(tenant=tenant, resource="xdr", readable=True, issuer=canary(tenant), obtained_at=at)
-        SyncRun.objects.create(tenant=tenant, kind=SyncRun.Kind.POLL, started_at=at, detail=canary(tenant))
+        TokenFacts.objects.create(tenant=tenant, resource="xdr", readable=True, issuer=clue(tenant), obtained_at=at)
+        SyncRun.objects.create(tenant=tenant, kind=SyncRun.Kind.POLL, started_at=at, detail=clue(tenant))
+        asker = User.objects.get_or_create(username="asks-for-moves", defaults={"display_name": "Asker"})[0]
+        Relink.objects.create(tenant=tenant, customer_name=clue(tenant), asked_by=asker, asked_at=at)
         CompletenessCheck.objects.create(tenant=tenant, checked_at=at, days=30, held=2)
         Budget.objects.create(tenant=tenant, verb="list", minute_started_at=at, hour_started_at=at)
         TenantGroupMember.objects.create(group=group, tenant=tenant)

@@ -10,7 +10,7 @@ from django.db.utils import IntegrityError, ProgrammingError
 
 from incidents.models import Alert, Incident
 from tenants import scope
-from tenants.models import Tenant
+from tenants.models import ConsentRequest, Customer, Tenant
 from tests.cast import Cast
 from tests.conftest import database_role
 from tests.isolation.rows import content, tenant_owned
@@ -173,3 +173,12 @@ def test_people_write_no_content_at_all(full: Cast, model: type[models.Model]) -
 def test_an_analyst_cannot_change_a_connection_in_the_database(full: Cast) -> None:
     with database_role("web"), scope.person(full.alice):
         assert Tenant.objects.filter(pk=full.contoso.pk).update(name="renamed") == 0
+
+
+def test_the_manager_alone_shows_the_holder_of_a_link_one_request_and_its_tenant(full: Cast) -> None:
+    with scope.operations():
+        request = ConsentRequest.objects.get(tenant=full.contoso)
+    with scope.link_holder(request.link_hash):  # as the owner, to whom row-level security shows everything
+        seen = {model: set(model._default_manager.values_list("pk", flat=True)) for model in tenant_owned()}
+    mine = {ConsentRequest: {request.pk}, Tenant: {full.contoso.pk}, Customer: {full.contoso.customer_id}}
+    assert {model: keys for model, keys in seen.items() if keys} == mine

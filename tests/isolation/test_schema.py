@@ -14,6 +14,7 @@ CONNECTION = {
     "tenants_budget",
     "tenants_completenesscheck",
     "tenants_consentrequest",
+    "tenants_relink",
     "tenants_syncrun",
     "tenants_syncstate",
     "tenants_tenantgroupmember",
@@ -29,6 +30,9 @@ SPECIAL = {
 SHARED = {
     "accounts_user": "people belong to the MSSP and not to a tenant; pages about them are for staff",
     "audit_auditevent": "append-only, outlives what it speaks of; pages about it are for staff",
+    "audit_segment": "which rows of the audit log were sealed into which file",
+    "accounts_tries": "counts of tries to sign in, under hashed keys; no page shows them",
+    "accounts_visit": "who is signed in where; people's pages show their own",
     "auth_group": "Django's own, empty: roles come from grants",
     "auth_group_permissions": "Django's own, empty: roles come from grants",
     "auth_permission": "Django's own: names of models",
@@ -36,6 +40,9 @@ SHARED = {
     "django_content_type": "Django's own: names of models",
     "django_migrations": "Django's own: names of migrations",
     "django_session": "signed-in browsers; the key is a secret of its browser",
+    "otp_static_staticdevice": "second factors of the MSSP's own people; no page shows them",
+    "otp_static_statictoken": "recovery codes of the MSSP's own people, hashed",
+    "otp_totp_totpdevice": "second factors of the MSSP's own people; shown once, to their person",
     "tenants_alarm": "what the MSSP itself must mend; shown to staff",
     "tenants_breaker": "the state of the MSSP's own credential; shown to staff",
     "tenants_tenantgroup": "names of groups the MSSP made; which tenants are in one is guarded",
@@ -52,9 +59,12 @@ UNIQUE_WITHOUT_TENANT = {
 FOREIGN_WITHOUT_TENANT = {
     ("tenants_tenant", "customer_id", "tenants_customer"): "the customer shows through the tenant",
     ("tenants_tenantgroupmember", "group_id", "tenants_tenantgroup"): "groups are shared",
+    ("tenants_relink", "asked_by_id", "accounts_user"): "people are shared",
+    ("tenants_relink", "agreed_by_id", "accounts_user"): "people are shared",
 }
 DEFINERS = {
     "audit_append": "portal_audit",  # the only way to write an audit row
+    "audit_seal": "portal_audit",  # the only way to remove some, into a sealed file; the owner's commands alone may
     "tenants_refresh_membership": "portal_owner",  # memberships follow from grants, whoever changes those
 }
 INVOKER_VIEWS = {"tenants_wanted_membership"}
@@ -216,10 +226,11 @@ def test_no_role_of_the_portal_may_pass_row_level_security_by() -> None:
 
 def test_tables_belong_to_the_owner_and_nothing_is_open_to_everybody() -> None:
     owners = rows(
-        "SELECT DISTINCT relowner::regrole::text FROM pg_class "
-        "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')"
+        "SELECT relowner::regrole::text, array_agg(relname::text ORDER BY relname) FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') GROUP BY 1 ORDER BY 1"
     )
-    assert owners == [("portal_owner",)]
+    assert [owner for owner, _ in owners] == ["portal_audit", "portal_owner"]
+    assert owners[0][1] == ["audit_auditevent", "audit_segment"]
     to_everybody = rows(
         "SELECT table_name FROM information_schema.role_table_grants "
         "WHERE table_schema = 'public' AND grantee = 'PUBLIC'"
@@ -229,10 +240,19 @@ def test_tables_belong_to_the_owner_and_nothing_is_open_to_everybody() -> None:
 
 def test_the_audit_log_can_only_be_read_by_web_and_worker() -> None:
     granted = rows(
-        "SELECT grantee, string_agg(privilege_type, ',' ORDER BY 1) FROM information_schema.role_table_grants "
+        "SELECT grantee, string_agg(privilege_type, ',' ORDER BY privilege_type) "
+        "FROM information_schema.role_table_grants "
         "WHERE table_name = 'audit_auditevent' AND grantee <> 'portal_owner' GROUP BY grantee ORDER BY grantee"
     )
-    assert granted == [("portal_audit", "INSERT,SELECT"), ("portal_web", "SELECT"), ("portal_worker", "SELECT")]
+    assert granted == [("portal_audit", "DELETE,INSERT,SELECT"), ("portal_web", "SELECT"), ("portal_worker", "SELECT")]
+
+
+def test_sealed_rows_are_taken_out_by_the_owners_commands_alone() -> None:
+    may = rows(
+        "SELECT r FROM unnest(ARRAY['portal_web', 'portal_worker', 'portal_owner']) r "
+        "WHERE has_function_privilege(r, 'audit_seal(jsonb)', 'EXECUTE')"
+    )
+    assert may == [("portal_owner",)]
 
 
 def test_functions_that_lend_their_owners_power_are_few_and_fixed() -> None:

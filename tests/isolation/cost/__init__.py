@@ -1,0 +1,1 @@
+"""What row-level security costs the queue and its search."""
