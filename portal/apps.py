@@ -5,16 +5,17 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class PortalConfig(AppConfig):
-    """Wires Celery and the checks when Django starts."""
+    """Wires Celery, the checks and the filters of log records when Django starts."""
 
     name = "portal"
     verbose_name = "Portal"
 
     def ready(self) -> None:
         """Tasks are sent through the app that is current; without this a page would talk to a default broker."""
-        from portal import celery, checks  # noqa: F401
+        from portal import celery, checks, logs  # noqa: F401
 
         celery.app.set_default()
+        logs.quiet_records()
 
 
 class PortalAdminConfig(AdminConfig):

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import beat_init, setup_logging, worker_init
 from django.conf import settings
 
 
@@ -30,7 +30,10 @@ BEAT: dict[str, dict[str, Any]] = {
     "sync what is due": {"task": "incidents.sync_due", "schedule": WAKE_SECONDS},
     "sync what is slow": {"task": "incidents.sync_slow", "schedule": WAKE_SECONDS},
     "prove consent where a check is due": {"task": "tenants.check_due", "schedule": WAKE_SECONDS},
+    "tell of local sign-ins": {"task": "tenants.tell_of_local_sign_ins", "schedule": WAKE_SECONDS},
+    "drop old visits": {"task": "tenants.drop_old_visits", "schedule": 3600.0},
     "watch our own credential": {"task": "tenants.watch_credential", "schedule": 3600.0},
+    "anchor the audit log outside the database": {"task": "audit.anchor", "schedule": 600.0},
     "drop old sync runs": {"task": "tenants.drop_old_runs", "schedule": 3600.0},
 }
 for entry in BEAT.values():
@@ -66,12 +69,24 @@ app.conf.update(
     beat_schedule=BEAT,
     timezone="UTC",
 )
-app.autodiscover_tasks(["tenants", "incidents"])
+app.autodiscover_tasks(["audit", "tenants", "incidents"])
 
 
 @setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
     """Django has configured logging already; Celery must not add handlers of its own."""
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_what_is_unsafe(**kwargs: Any) -> None:
+    """Celery goes on after a handler that failed; here nothing may go on."""
+    from portal import start
+
+    try:
+        start.production()
+    except Exception as problem:
+        raise SystemExit(f"The portal does not start: {type(problem).__name__}: {problem}") from problem
 
 
 @worker_init.connect

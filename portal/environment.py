@@ -61,6 +61,13 @@ class Environment:
             nobody = UUID(int=0)
             return nobody if not value else self._problem(f"{name} is {value!r}; it must be a GUID.", nobody)
 
+    def guids(self, name: str) -> list[UUID]:
+        """A comma-separated list of GUIDs."""
+        try:
+            return [UUID(part) for part in self.names(name)]
+        except ValueError:
+            return self._problem(f"{name} must name GUIDs, separated by commas.", [])
+
     def day(self, name: str) -> datetime | None:
         """A day such as 2027-03-31 (midnight UTC), or None where it is not set."""
         value = self._read(name, "")
@@ -124,8 +131,9 @@ class Environment:
         return found | {f"{name}_FILE": os.environ[f"{name}_FILE"] for name in found if os.environ.get(f"{name}_FILE")}
 
     def wrong(self, sentence: str) -> None:
-        """Note a problem found by the caller."""
-        self.problems.append(sentence)
+        """Note a problem found by the caller, once."""
+        if sentence not in self.problems:
+            self.problems.append(sentence)
 
     def stop_if_wrong(self) -> None:
         """End the process with every sentence noted so far; no traceback."""

@@ -1,7 +1,7 @@
 """One file of settings, read from the environment; .env.example explains each name.
 
 Three things decide: ``PORTAL_ENV`` (local, test, production; unset means production), ``PORTAL_PROCESS`` (web, worker,
-owner: which database role, and whether the partner credential may be read) and ``MICROSOFT_CLOUD``.
+beat, owner: which database role, and which credential may be read, if any) and ``MICROSOFT_CLOUD``.
 """
 
 import os
@@ -10,10 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
+
+from csp.constants import NONCE
 
 from defender.permissions import CAPABILITIES
 from portal.environment import Environment
-from portal.local import local_addresses, local_secret_key
+from portal.local import local_addresses, local_secret_key, local_signing_key
+from portal.unsafe import unsafe_local, unsafe_values
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = Path(os.environ.get("PORTAL_LOCAL_DIR", BASE_DIR / ".local"))
@@ -21,7 +25,7 @@ LOCAL_DIR = Path(os.environ.get("PORTAL_LOCAL_DIR", BASE_DIR / ".local"))
 env = Environment(BASE_DIR / ".env" if os.environ.get("PORTAL_ENV") in (None, "local") else None)
 
 PORTAL_ENV = env.text("PORTAL_ENV", "production", choices=("production", "local", "test"))
-PORTAL_PROCESS = env.text("PORTAL_PROCESS", "worker", choices=("worker", "web", "owner"))
+PORTAL_PROCESS = env.text("PORTAL_PROCESS", "worker", choices=("worker", "web", "beat", "owner"))
 IS_PRODUCTION = PORTAL_ENV == "production"
 
 local = None if IS_PRODUCTION else local_addresses(LOCAL_DIR, PORTAL_ENV)
@@ -38,17 +42,16 @@ ALLOWED_HOSTS = [urlsplit(PORTAL_BASE_URL).hostname or "", *env.names("ALLOWED_H
 if not IS_PRODUCTION:
     ALLOWED_HOSTS += ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [PORTAL_BASE_URL] if PORTAL_BASE_URL else []
-if IS_PRODUCTION and len(SECRET_KEY) < 50:
-    env.wrong("SECRET_KEY must have at least 50 characters; `openssl rand -base64 48` makes one.")
 
 # --- PostgreSQL and Redis ---------------------------------------------------------------------------------------------
 
-DATABASE_ROLES = {"owner": "portal_owner", "web": "portal_web", "worker": "portal_worker"}
-OWN_LOGIN = {"owner": "DATABASE_OWNER_URL", "web": "DATABASE_URL", "worker": "DATABASE_WORKER_URL"}[PORTAL_PROCESS]
-database = env.database(
-    OWN_LOGIN if os.environ.get(OWN_LOGIN) or os.environ.get(f"{OWN_LOGIN}_FILE") else "DATABASE_URL",
-    local.database_url if local else None,
-)
+# Beat opens no connection; if it ever did, it could do no more than the web.
+DATABASE_ROLES = {"owner": "portal_owner", "web": "portal_web", "beat": "portal_web", "worker": "portal_worker"}
+LOGINS = {"owner": "DATABASE_OWNER_URL", "web": "DATABASE_URL", "beat": "DATABASE_URL", "worker": "DATABASE_WORKER_URL"}
+OWN_LOGIN = LOGINS[PORTAL_PROCESS]
+if not (os.environ.get(OWN_LOGIN) or os.environ.get(f"{OWN_LOGIN}_FILE")):
+    OWN_LOGIN = "DATABASE_URL"
+database = env.database(OWN_LOGIN, local.database_url if local else None)
 database["OPTIONS"] = {
     **database.get("OPTIONS", {}),
     # As a start-up option and not as Django's assume_role, which waits for itself where a pool configures connections;
@@ -119,6 +122,27 @@ if IS_PRODUCTION and SECRETS_IN_ENVIRONMENT:
             f"{SECRETS_IN_ENVIRONMENT[0]}_FILE, use a certificate, or set ALLOW_SECRET_IN_ENVIRONMENT=true."
         )
 ENTRA_CLIENT_SECRET_EXPIRES = env.day("ENTRA_CLIENT_SECRET_EXPIRES")
+
+# Sign-in of the MSSP's own people: a registration of its own in the home tenant. Only web needs it and reads it.
+SIGN_IN_CREDENTIAL: dict[str, str] = {}
+SIGN_IN_TENANT_ID = SIGN_IN_CLIENT_ID = UUID(int=0)
+if PORTAL_PROCESS == "web" or PORTAL_ENV == "test":
+    SIGN_IN_TENANT_ID = env.guid("SIGN_IN_TENANT_ID", "5a11db0c-0000-4000-8000-000000000401" if IS_SANDBOX else None)
+    SIGN_IN_CLIENT_ID = env.guid("SIGN_IN_CLIENT_ID", "5a11db0c-0000-4000-8000-0000000051f1" if IS_SANDBOX else None)
+    for name in ("SIGN_IN_CLIENT_SECRET", "SIGN_IN_CLIENT_CERTIFICATE"):
+        if os.environ.get(name) or os.environ.get(f"{name}_FILE"):
+            SIGN_IN_CREDENTIAL[name] = env.text(name)
+    if not SIGN_IN_CREDENTIAL and IS_SANDBOX and not IS_PRODUCTION:
+        SIGN_IN_CREDENTIAL["SIGN_IN_CLIENT_SECRET"] = "sandbox-sign-in-secret"  # noqa: S105  the sandbox's own
+    if len(SIGN_IN_CREDENTIAL) != 1:
+        env.wrong("Set exactly one of SIGN_IN_CLIENT_CERTIFICATE (a path to a PEM file) and SIGN_IN_CLIENT_SECRET.")
+    if ENTRA_CLIENT_ID == SIGN_IN_CLIENT_ID != UUID(int=0):
+        env.wrong("SIGN_IN_CLIENT_ID is ENTRA_CLIENT_ID; sign-in needs a registration of its own.")
+SIGN_IN_GUESTS = env.guids("SIGN_IN_GUESTS")
+# What proves a second factor: an authentication context (c1 to c99), "amr", or "policy" (nothing is looked at here).
+SIGN_IN_SECOND_FACTOR = env.text("SIGN_IN_SECOND_FACTOR", "c1")
+if SIGN_IN_SECOND_FACTOR not in {"amr", "policy", *(f"c{number}" for number in range(1, 100))}:
+    env.wrong(f"SIGN_IN_SECOND_FACTOR is {SIGN_IN_SECOND_FACTOR!r}; it must be c1 to c99, amr or policy.")
 MICROSOFT_POOL_SIZE = env.whole("MICROSOFT_POOL_SIZE", 32, low=1, high=500)
 
 # --- numbers of the sync: each is a setting ---------------------------------------------------------------------------
@@ -148,6 +172,17 @@ CONSENT_CHECK = timedelta(minutes=env.number("CONSENT_CHECK_MINUTES", 60 if IS_P
 STALE_AFTER = timedelta(seconds=env.number("STALE_AFTER_SECONDS", 300, low=5, high=86400))
 ALARM_EMAIL = env.text("ALARM_EMAIL", "")
 
+# --- the audit log ----------------------------------------------------------------------------------------------------
+
+# Anchors are lines in a file outside the database; whoever holds the key can vouch for a chain, so the web never does.
+AUDIT_ANCHOR_FILE = Path(
+    env.text("AUDIT_ANCHOR_FILE", "audit-anchors.jsonl" if IS_PRODUCTION else str(LOCAL_DIR / "audit-anchors.jsonl"))
+)
+AUDIT_SIGNING_KEY = ""
+if PORTAL_PROCESS != "web":
+    AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY", "" if IS_PRODUCTION else local_signing_key(LOCAL_DIR))
+AUDIT_KEPT = timedelta(days=env.whole("AUDIT_KEPT_DAYS", 365, low=365 if IS_PRODUCTION else 0, high=36500))
+
 # --- Django -----------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -161,6 +196,9 @@ INSTALLED_APPS = [
     "portal.apps.PortalAdminConfig",
     "django_htmx",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "audit.apps.AuditConfig",
     "accounts.apps.AccountsConfig",
     "tenants.apps.TenantsConfig",
@@ -170,16 +208,21 @@ if not IS_PRODUCTION:
     INSTALLED_APPS.append("demo.apps.DemoConfig")
 
 MIDDLEWARE = [
+    "csp.middleware.CSPMiddleware",
+    "portal.middleware.HeadersMiddleware",
     "portal.health.HealthMiddleware",
+    "portal.middleware.ClientAddressMiddleware",
     "portal.logs.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "portal.middleware.HeadersMiddleware",
+    "portal.middleware.VisibleTextMiddleware",
+    "portal.limits.LimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.session_limits.SessionLimitsMiddleware",  # signs out before the next one asks for sign-in
+    "accounts.denials.DenialMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -198,7 +241,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "accounts.passwords.KnownWordsValidator"},
 ]
+# Words of the company's own that count for nothing in a password.
+PASSWORD_WORDS = env.names("PASSWORD_WORDS")
+
+# Whether local accounts need a one-time code as well: always in production.
+LOCAL_SECOND_FACTOR = env.yes("LOCAL_SECOND_FACTOR", IS_PRODUCTION)
+if IS_PRODUCTION and not LOCAL_SECOND_FACTOR:
+    env.wrong("LOCAL_SECOND_FACTOR is switched off; production demands a second factor of local accounts.")
+# The portal's own lock-out counts tries (accounts/lockout.py); the library's could be used to lock others out.
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -244,7 +297,8 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portal@localhost")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
-        "script-src": ["'self'"],
+        # Only scripts that our own templates name; the administration's pages, which are Django's, get 'self' instead.
+        "script-src": [NONCE],
         "style-src": ["'self'"],
         "img-src": ["'self'", "data:"],
         "font-src": ["'self'"],
@@ -253,6 +307,9 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
+        # Text becomes markup only through the gate in static/portal/trusted.js.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["default", "portal-gate"],
     }
 }
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "session"
@@ -260,7 +317,10 @@ CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 10 * 3600
+SESSION_IDLE = timedelta(minutes=env.number("SESSION_IDLE_MINUTES", 30, low=1, high=720))
+SESSION_ABSOLUTE = timedelta(hours=env.number("SESSION_HOURS", 10, low=0.1, high=24))
+# A little longer than the session, so that the portal itself ends it and writes that down.
+SESSION_COOKIE_AGE = int(SESSION_ABSOLUTE.total_seconds()) + 3600
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -271,10 +331,22 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(SECURE_HSTS_SECONDS)
 TRUST_PROXY = env.yes("TRUST_PROXY", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+# Per network address and door: sign-in; connect page and callback. Tests call these pages a thousand times a minute.
+RATE_LIMIT_PER_MINUTE = env.whole(
+    "RATE_LIMIT_PER_MINUTE",
+    {"production": 60, "local": 600}.get(PORTAL_ENV, 1_000_000),
+    low=1,
+    high=1_000 if IS_PRODUCTION else 1_000_000,
+)
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = env.text("LOG_FORMAT", "json" if IS_PRODUCTION else "console", choices=("json", "console"))
 LOGGING_CONFIG = "portal.logs.configure"
 LOGGING: dict[str, Any] = {"level": LOG_LEVEL, "format": LOG_FORMAT}
+DEFAULT_EXCEPTION_REPORTER = "portal.reports.QuietReporter"
 
+# --- what is refused although it has the right shape ------------------------------------------------------------------
+
+for sentence in unsafe_values(vars()) if IS_PRODUCTION else unsafe_local(vars()):
+    env.wrong(sentence)
 env.stop_if_wrong()

@@ -38,6 +38,26 @@ def database_roles() -> None:
         sys.exit(f"PostgreSQL does not answer at DATABASE_URL: {str(refused).strip()}")
 
 
+def production() -> None:
+    """What web, workers and beat do first in production: close their memory, and refuse what is unsafe.
+
+    Ends the process with status 2 and a sentence each; nothing is answered and nothing is read before.
+    """
+    import django
+    from django.conf import settings
+
+    from portal.environment import refuse
+    from portal.process import close_memory
+    from portal.unsafe import unsafe_checks
+
+    if settings.PORTAL_ENV != "production":
+        return
+    close_memory()
+    django.setup()
+    if problems := unsafe_checks():
+        refuse(problems)
+
+
 def run(argv: list[str]) -> None:
     """``manage.py`` with the servers and roles it needs."""
     from django.core.management import execute_from_command_line

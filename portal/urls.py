@@ -9,5 +9,6 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("tenants.urls")),
     path("incidents/", include("incidents.urls")),
+    path("audit/", include("accounts.audit_urls")),
     path("admin/", admin.site.urls),
 ]

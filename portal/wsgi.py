@@ -10,4 +10,5 @@ from django.core.wsgi import get_wsgi_application
 from portal import start
 
 start.servers()
+start.production()
 application = get_wsgi_application()

@@ -85,6 +85,12 @@
     }
   }
 
+  // A page that asks by itself is no sign of its person: such requests say so, and do not keep the session alive.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const cause = event.detail.triggeringEvent;
+    if (cause && cause.type === "poll") event.detail.headers["X-Poll"] = "1";
+  });
+
   function announce(text) {
     const place = document.getElementById("announce");
     if (place) place.textContent = text;
@@ -99,6 +105,25 @@
       window.location.reload();
     }
   });
+
+  // What a session showed leaves the screen with it: asked once a minute, and not answered for as long as a session may
+  // rest counts as ended.
+  const session = document.body.dataset.session;
+  const rests = Number(document.body.dataset.sessionMinutes) * 60000;
+  let answered = Date.now();
+
+  async function lookAtSession() {
+    try {
+      const headers = { "X-Poll": "1" };
+      const answer = await fetch(session, { method: "HEAD", headers, redirect: "manual", cache: "no-store" });
+      if (answer.type === "opaqueredirect") window.location.reload();
+      answered = Date.now();
+    } catch {
+      if (Date.now() - answered < rests) return;
+      document.getElementById("main").textContent = "The portal has not answered for a long time. Reload this page.";
+      document.title = document.querySelector(".brand").textContent;
+    }
+  }
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
@@ -123,5 +148,6 @@
   refreshTimes();
   setInterval(refreshTimes, 1000);
   setInterval(poll, 500);
+  if (session) setInterval(lookAtSession, 60000);
   document.addEventListener("visibilitychange", refreshTimes);
 })();
