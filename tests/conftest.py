@@ -15,10 +15,35 @@ import structlog
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
 
+from accounts import second_factor
+from accounts.models import Visit
 from tests.browser_process import chromium
+
+# Files that take longest: they begin first, so that the other processes have something to do meanwhile.
+LONG = (
+    "tests/journeys/test_hostile_content_journey.py",
+    "tests/isolation/test_doors.py",
+    "tests/journeys/",
+    "tests/crash/",
+    "tests/canaries/test_sweep.py",
+    "tests/embedded/test_life.py",
+    "tests/tenants/test_budget.py",
+    "tests/tenants/test_callback.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; within each, and among the others, the order stays random."""
+
+    def place(item: pytest.Item) -> int:
+        return next((place for place, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +88,16 @@ class WebClient(Client):
         """One request as portal_web."""
         with database_role("web"):
             return super().request(**request)
+
+    def force_login(self, user: Any, backend: str | None = None) -> None:
+        """Signed in this moment, with both factors, as the door would do it; the audit log hears nothing of it."""
+        super().force_login(user, backend)
+        now = timezone.now()
+        visit = Visit.objects.create(user=user, how=Visit.How.LOCAL, started_at=now, seen_at=now)
+        session = self.session
+        session.update({"signed_in_at": int(now.timestamp()), "signed_in_how": "local", "visit": str(visit.pk)})
+        session[second_factor.GIVEN] = "authenticator"
+        session.save()
 
 
 @pytest.fixture

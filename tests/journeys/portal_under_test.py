@@ -45,16 +45,17 @@ def database(name: str) -> Iterator[str]:
 
 
 @contextmanager
-def running_portal(directory: Path, *, pace: str = "0", **settings: str) -> Iterator[Stack]:
+def running_portal(directory: Path, *, pace: str = "0", name: str = "journey", **settings: str) -> Iterator[Stack]:
     """Sandbox, web, worker and beat, seeded with the cast; everything stops at the end."""
-    with database(f"portal_test_{os.getpid()}_journey") as url:
+    with database(f"portal_test_{os.getpid()}_{name}") as url:
         env = SETTINGS | {
             "DATABASE_URL": url,
             "REDIS_URL": os.environ["REDIS_URL"],
-            "REDIS_KEY_PREFIX": f"journey-{os.getpid()}:",
+            "REDIS_KEY_PREFIX": f"{name}-{os.getpid()}:",
             "PORTAL_LOCAL_DIR": str(directory),
         }
-        stack = Stack(free_port(18000), free_port(19400), directory / "logs", env | settings, workers=6)
+        web, sandbox = free_port(18000 + own_ports()), free_port(19400 + own_ports())
+        stack = Stack(web, sandbox, directory / "logs", env | settings, workers=6)
         try:
             stack.command("migrate", "--verbosity", "0", process="owner")
             stack.start_sandbox("--pace", pace)
@@ -64,6 +65,11 @@ def running_portal(directory: Path, *, pace: str = "0", **settings: str) -> Iter
         finally:
             stack.stop()
             forget_keys(env["REDIS_KEY_PREFIX"])
+
+
+def own_ports() -> int:
+    """Processes of one test run look for free ports in different places: two may look at the same moment."""
+    return 60 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 def forget_keys(prefix: str) -> None:

@@ -2,17 +2,31 @@
 
 from playwright.sync_api import Page
 
-from demo.cast import PASSWORD
+from demo.cast import EMERGENCY, PASSWORD, PEOPLE, REFUSED, Person
 from demo.stack import Stack
 
 
-def sign_in(page: Page, username: str) -> None:
-    """Sign in with the demo's password."""
+def sign_in(page: Page, user_name: str) -> None:
+    """Sign in with Microsoft: the sandbox shows the people of the home tenant."""
     page.goto("/sign-in/")
-    page.fill("input[name=username]", username)
-    page.fill("input[name=password]", PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with Microsoft").click()
+    page.get_by_role("button", name=f"as {person_named(user_name).name}").click()
     page.wait_for_url("**/incidents/**")
+
+
+def sign_in_without_microsoft(page: Page) -> None:
+    """Sign in with the demo's emergency account."""
+    page.goto("/sign-in/")
+    page.get_by_text("Emergency account").click()
+    page.fill("input[name=username]", EMERGENCY)
+    page.fill("input[name=password]", PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/incidents/**")
+
+
+def person_named(user_name: str) -> Person:
+    """Somebody of the home tenant."""
+    return next(person for person in (*PEOPLE, *REFUSED) if person.user_name == user_name)
 
 
 def make_link(page: Page, *, customer: str, tenant: str) -> str:
