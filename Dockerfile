@@ -16,7 +16,7 @@ WORKDIR /app
 COPY --from=packages /opt/venv /opt/venv
 COPY . /app
 # Collecting files asks neither a server nor Microsoft; these values only satisfy the settings and stay in this stage.
-RUN PORTAL_ENV=production PORTAL_PROCESS=web PORTAL_BASE_URL=https://placeholder.invalid \
+RUN PORTAL_ENV=production PORTAL_PROCESS=beat PORTAL_BASE_URL=https://placeholder.invalid \
     SECRET_KEY=placeholder-while-the-image-is-built-and-never-afterwards \
     DATABASE_URL=postgres://placeholder.invalid/portal REDIS_URL=redis://placeholder.invalid \
     ENTRA_CLIENT_ID=00000000-0000-4000-8000-000000000000 \

@@ -3,12 +3,13 @@
 
 PYTHON := .venv/bin/python
 # A file's tests stay in one process: they share a browser, a portal, a cloud.
-PARALLEL := --numprocesses=auto --maxprocesses=8 --dist=loadfile
+# Files begin in the order in which tests/conftest.py puts them: the long ones first, so that none is left to the end.
+PARALLEL := --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 CODE := $(wildcard portal defender audit accounts tenants incidents sandbox embedded demo tests)
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-short soak soak-short soak-bugs bench payloads crash-points lint format types migrations-check lock browser stop clean bootstrap-dev
+.PHONY: help demo test test-short coverage isolation isolation-cost mutants soak soak-short soak-bugs bench payloads audit-million crash-points lint format types migrations-check lock browser stop clean bootstrap-dev
 .SILENT:
 
 help: ## list these chores
@@ -23,6 +24,18 @@ test: bootstrap-dev ## run all tests, in as many processes as there are cores (A
 test-short: bootstrap-dev ## run the tests that also prove themselves on servers given by DATABASE_URL and REDIS_URL
 	exec $(PYTHON) -m pytest $(PARALLEL) -m short $(ARGS)
 
+coverage: bootstrap-dev ## run all tests and tell what they do not reach (15 minutes at most)
+	exec $(PYTHON) -m tests.covered $(PARALLEL) $(ARGS)
+
+isolation: bootstrap-dev ## prove that tenants are kept apart, and count what was looked at
+	exec $(PYTHON) -m tests.isolation $(ARGS)
+
+isolation-cost: bootstrap-dev ## what row-level security costs the queue and its search (3 minutes at most)
+	exec $(PYTHON) -m tests.isolation.cost $(ARGS)
+
+mutants: bootstrap-dev ## break the walls between tenants one by one; tests must notice (10 minutes at most)
+	exec $(PYTHON) -m tests.isolation.mutants $(ARGS)
+
 soak: bootstrap-dev ## a thousand tenants under fire, and nothing lost (8 minutes at most; ARGS="--seed 7")
 	exec $(PYTHON) -m tests.soak $(ARGS)
 
@@ -34,6 +47,9 @@ soak-bugs: bootstrap-dev ## five bugs, one after the other, that a soak must cat
 
 payloads: bootstrap-dev ## store ten thousand damaged incidents; figures in .local/payloads.json (ARGS="--seed 7")
 	exec $(PYTHON) -m tests.hostile $(ARGS)
+
+audit-million: bootstrap-dev ## make and verify an audit log of a million rows; figures in .local/audit-million.json
+	exec $(PYTHON) -m tests.audit $(ARGS)
 
 crash-points: bootstrap-dev ## kill a worker twenty times at every step of a pass; figures in .local/crash-points.json
 	exec $(PYTHON) -m tests.crash $(ARGS)

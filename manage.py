@@ -5,11 +5,12 @@ import os
 import sys
 
 OWNER_COMMANDS = {"migrate", "makemigrations", "showmigrations", "sqlmigrate", "squashmigrations", "check"}
+OWNER_COMMANDS |= {"seal_audit"}  # no other role may remove a row of the audit log
 WEB_COMMANDS = {"runserver"}
 
 
 def process_for(command: str) -> str:
-    """Which database role a command runs as: owner for migrations, web for the web server, worker for the rest."""
+    """Which database role a command runs as: owner for a few, web for the web server, worker for the rest."""
     if command in OWNER_COMMANDS:
         return "owner"
     return "web" if command in WEB_COMMANDS else "worker"

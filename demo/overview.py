@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from demo.cast import PASSWORD, PEOPLE
+from demo.cast import EMERGENCY, PASSWORD, PEOPLE, REFUSED
 from demo.stack import Stack
 
 FIRST_SYNC_SECONDS = 180.0
@@ -32,10 +32,12 @@ class Overview:
         say = self.console.print
         say(f"\n[bold]The portal is up[/bold] after {seconds:.0f} s:  [bold cyan]{self.stack.url}[/bold cyan]")
         say(f"The sandbox cloud, with its faults:  {self.stack.sandbox_url}/_sandbox/\n")
-        table = Table("sign in as", "who that is", title=f"password for all: {PASSWORD}", title_justify="left")
-        for person in PEOPLE:
-            table.add_row(person.username, person.about)
+        title = "Sign in with Microsoft: the sandbox plays Entra ID and asks for no password"
+        table = Table("choose", "who that is", title=title, title_justify="left")
+        for person in (*PEOPLE, *REFUSED):
+            table.add_row(person.user_name, person.about)
         say(table)
+        say(f"The emergency account, without Microsoft:  {EMERGENCY}, password {PASSWORD}")
         say("\nTo try:")
         points = Table.grid(padding=(0, 1), pad_edge=True)
         for line in TRY:

@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from audit.admin import ReadOnlyAdmin
@@ -75,6 +75,10 @@ class ContentAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Only the person's tenants, said once more here."""
         return super().get_queryset(request).filter(tenant_id__in=member_tenants(signed_in(request).pk))
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """Refused like everywhere else: Django would lead to its first page, which nobody could tell from a slip."""
+        raise Http404
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None

@@ -20,8 +20,8 @@ R = TypeVar("R")
 
 
 @contextmanager
-def copied_database() -> Iterator[None]:
-    """Django works on a copy of the test database for as long as this is open. No transaction may be open."""
+def copied_database(of: str = "") -> Iterator[None]:
+    """Django works on a copy of the test database (or of another) while this is open. No transaction may be open."""
     settings = connections.settings["default"]
     original = settings["NAME"]
     copy = f"test_{original}"  # the name that the run's own cleaning up knows
@@ -29,7 +29,7 @@ def copied_database() -> Iterator[None]:
     with _administrator() as administrator:
         drop_database(administrator, copy)
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        administrator.execute(create.format(sql.Identifier(copy), sql.Identifier(original)))
+        administrator.execute(create.format(sql.Identifier(copy), sql.Identifier(of or original)))
     settings["NAME"] = copy
     try:
         yield

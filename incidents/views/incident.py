@@ -9,12 +9,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.actor import actor_for
 from accounts.roles import Permission
 from incidents.access import access_incident, may, signed_in
 from incidents.evidence_tables import evidence_tables
 from incidents.freshness import tenant_freshness
 from incidents.models import Incident, IncidentRaw
 from incidents.page import ALL_ALERTS, FIRST_ALERTS, alert_lines, incident_page
+from incidents.reading import note_read
 
 # Ours: characters of raw JSON on a page, and bytes up to which it is laid out for reading.
 RAW_SHOWN = 200_000
@@ -37,7 +39,7 @@ def incident(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
         "version": _version(found),
         "poll_seconds": POLL_SECONDS,
     }
-    return render(request, "incidents/incident.html", context)
+    return _shown(request, found, "incidents/incident.html", context)
 
 
 @require_safe
@@ -45,7 +47,7 @@ def alerts(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
     """The alerts that the page left out."""
     found = _readable(request, tenant, number)
     lines = alert_lines(found, FIRST_ALERTS, ALL_ALERTS)
-    return render(request, "incidents/_alerts.html", {"incident": found, "lines": lines})
+    return _shown(request, found, "incidents/_alerts.html", {"incident": found, "lines": lines})
 
 
 @require_safe
@@ -56,7 +58,8 @@ def evidence(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
     tables = evidence_tables(found, kind=kind)
     if not tables:
         raise Http404
-    return render(request, "incidents/_evidence.html", {"incident": found, "table": tables[0], "is_all": True})
+    context = {"incident": found, "table": tables[0], "is_all": True}
+    return _shown(request, found, "incidents/_evidence.html", context)
 
 
 @require_safe
@@ -66,7 +69,7 @@ def raw(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
     kept = IncidentRaw.objects.filter(tenant_id=found.tenant_id, incident=found).first()
     body = bytes(kept.body) if kept else b""
     context = {"text": _laid_out(body), "size": len(body), "most": RAW_SHOWN}
-    return render(request, "incidents/_raw.html", context)
+    return _shown(request, found, "incidents/_raw.html", context)
 
 
 @require_safe
@@ -80,6 +83,13 @@ def changes(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
 
 def _readable(request: HttpRequest, tenant: str, number: int) -> Incident:
     return access_incident(signed_in(request), tenant, number, to=Permission.READ_INCIDENTS)
+
+
+def _shown(request: HttpRequest, found: Incident, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The answer, and a line in the audit log: at the end, since the log is locked from then until the commit."""
+    response = render(request, template, context)
+    note_read(found, by=actor_for(request), now=timezone.now())
+    return response
 
 
 def _version(found: Incident) -> str:

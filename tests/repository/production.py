@@ -16,6 +16,9 @@ PRODUCTION = {
     "REDIS_URL": "redis://redis.example.com:6379/0",
     "ENTRA_CLIENT_ID": "11111111-2222-4333-8444-555555555555",
     "ENTRA_CLIENT_CERTIFICATE": "/run/secrets/entra_certificate.pem",
+    "SIGN_IN_TENANT_ID": "66666666-7777-4888-9999-000000000000",
+    "SIGN_IN_CLIENT_ID": "22222222-3333-4444-8555-666666666666",
+    "SIGN_IN_CLIENT_CERTIFICATE": "/run/secrets/sign_in_certificate.pem",
     "ALARM_EMAIL": "soc@example.com",
 }
 # What a shell or a test run may have set and production would read.

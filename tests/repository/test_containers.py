@@ -126,6 +126,20 @@ def test_only_the_worker_has_the_partner_credential() -> None:
     assert named == {"worker"}
 
 
+def test_the_web_cannot_vouch_for_the_audit_log() -> None:
+    holders = {name for name, service in SERVICES.items() if "audit_signing_key" in service.get("secrets", [])}
+    assert holders == {"worker"}
+    kept = [volume for volume in SERVICES["worker"]["volumes"] if volume.endswith(":/var/lib/portal")]
+    assert kept, "a container without a volume forgets its anchors"
+    assert str(environment_of("worker")["AUDIT_ANCHOR_FILE"]).startswith("/var/lib/portal/")
+
+
+def test_only_the_web_has_the_credential_of_the_sign_in_app() -> None:
+    holders = {name for name, service in SERVICES.items() if "sign_in_certificate" in service.get("secrets", [])}
+    assert holders == {"web"}
+    assert {name for name in SERVICES if "SIGN_IN_CLIENT_CERTIFICATE" in environment_of(name)} == {"web"}
+
+
 def test_each_process_has_a_database_login_of_its_own() -> None:
     logins = {name: {key for key in environment_of(name) if key.startswith("DATABASE")} for name in OURS}
     assert logins == {
@@ -135,7 +149,7 @@ def test_each_process_has_a_database_login_of_its_own() -> None:
         "migrate": {"DATABASE_OWNER_URL_FILE"},
     }
     processes = {name: environment_of(name)["PORTAL_PROCESS"] for name in OURS}
-    assert processes == {"web": "web", "beat": "web", "worker": "worker", "migrate": "owner"}
+    assert processes == {"web": "web", "beat": "beat", "worker": "worker", "migrate": "owner"}
 
 
 def test_secrets_come_as_files_that_exist_as_secrets() -> None:
@@ -150,9 +164,11 @@ def test_secrets_come_as_files_that_exist_as_secrets() -> None:
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_every_setting_in_the_file_is_a_setting_of_the_portal(name: str) -> None:
-    names = {key.removesuffix("_FILE") for key in environment_of(name)}
-    assert names - names_explained() == set()
-    needed = set(PRODUCTION) - {"DATABASE_URL", "ENTRA_CLIENT_CERTIFICATE"}
+    explained = names_explained()
+    names = {key if key in explained else key.removesuffix("_FILE") for key in environment_of(name)}
+    assert names - explained == set()
+    of_web = {key for key in PRODUCTION if key.startswith("SIGN_IN_")}
+    needed = set(PRODUCTION) - {"DATABASE_URL", "ENTRA_CLIENT_CERTIFICATE"} - (of_web if name != "web" else set())
     assert needed - names == set()
 
 

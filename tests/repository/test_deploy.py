@@ -22,7 +22,7 @@ def test_the_deployment_check_finds_nothing_to_complain_about(image: Path) -> No
     assert "no issues (0 silenced)" in done.stdout
 
 
-def test_the_deployment_check_warns_of_a_client_secret(image: Path) -> None:
+def test_the_deployment_check_warns_of_a_client_secret_and_of_what_is_not_set(image: Path) -> None:
     done = run(
         "-c",
         "import django; django.setup()\n"
@@ -37,7 +37,7 @@ def test_the_deployment_check_warns_of_a_client_secret(image: Path) -> None:
         ),
         cwd=image,
     )
-    assert done.stdout == "['portal.W001', 'portal.W002']\n", done.stderr
+    assert done.stdout == "['portal.W001', 'portal.W002', 'portal.W003']\n", done.stderr
 
 
 def test_every_process_starts_without_the_packages_for_trying_out(image: Path) -> None:

@@ -12,8 +12,9 @@ from tests.repository.production import PRODUCTION, copy_of_the_product, environ
 from tests.repository.tree import ROOT, parsed
 
 SETTINGS = ROOT / "portal" / "settings.py"
-READERS = {"text", "number", "whole", "guid", "day", "names", "yes", "base_url", "database", "credential"}
+READERS = {"text", "number", "whole", "guid", "guids", "day", "names", "yes", "base_url", "database", "credential"}
 SANDBOX = ("SANDBOX_LOGIN_URL", "SANDBOX_XDR_URL", "SANDBOX_MDE_URL", "SANDBOX_GRAPH_URL")
+PLACES = ("AUDIT_ANCHOR_FILE",)  # names of files that end like the other way to give a value
 CREDENTIALS = ("ENTRA_CLIENT_SECRET", "ENTRA_CLIENT_CERTIFICATE", "ENTRA_FEDERATED_TOKEN_FILE")
 
 
@@ -61,7 +62,7 @@ def names_read() -> set[str]:
         if isinstance(node, ast.Call) and _reads(node.func):
             read = names.of(node.args[0])
             assert read, f"line {node.lineno}: this test cannot tell which setting is read"
-            found |= {name for name in read if not name.endswith("_FILE") or name in CREDENTIALS}
+            found |= {name for name in read if not name.endswith("_FILE") or name in (*CREDENTIALS, *PLACES)}
     return found
 
 
@@ -92,27 +93,46 @@ def test_the_example_explains_each_setting_with_its_default() -> None:
 
 def test_the_example_contains_no_secret() -> None:
     text = (ROOT / ".env.example").read_text()
-    for name in ("SECRET_KEY", "ENTRA_CLIENT_SECRET", "DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_WORKER_URL"):
+    databases = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_WORKER_URL")
+    for name in ("SECRET_KEY", "ENTRA_CLIENT_SECRET", "SIGN_IN_CLIENT_SECRET", *databases):
         assert re.search(rf"^#{name}=$", text, re.MULTILINE), name
 
 
 # --- production refuses -----------------------------------------------------------------------------------------------
 
 MISSING = ("PORTAL_BASE_URL", "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ENTRA_CLIENT_ID", "ENTRA_CLIENT_CERTIFICATE")
+GUESSED = "ab" * 30
+MISSING_FOR_WEB = ("SIGN_IN_TENANT_ID", "SIGN_IN_CLIENT_ID", "SIGN_IN_CLIENT_CERTIFICATE")
 UNSAFE: dict[str, dict[str, str | None]] = {
     "plain http": {"PORTAL_BASE_URL": "http://portal.example.com"},
+    "plain http on loopback": {"PORTAL_BASE_URL": "http://localhost:8000"},
     "a short key": {"SECRET_KEY": "short"},
+    "a key that can be guessed": {"SECRET_KEY": GUESSED},
+    "the key that Django makes for trying": {"SECRET_KEY": "django-insecure-" + PRODUCTION["SECRET_KEY"]},
+    "a short former key": {"SECRET_KEY_FALLBACKS": "short"},
+    "a former key that can be guessed": {"SECRET_KEY_FALLBACKS": GUESSED},
+    "every host": {"ALLOWED_HOSTS": "*"},
+    "every host of a domain": {"ALLOWED_HOSTS": "portal.internal,.example.com"},
+    "the database's administrator": {"DATABASE_URL": "postgres://postgres:pw@db.example.com/portal"},
+    "a database without encryption": {"DATABASE_URL": "postgres://web@db.example.com/portal?sslmode=disable"},
+    "a database that need not encrypt": {"DATABASE_URL": "postgres://web@db.example.com/portal?sslmode=allow"},
+    "a broker whose certificate nobody checks": {"REDIS_URL": "rediss://r.example.com:6379/0?ssl_cert_reqs=none"},
+    "a mail password in clear": {"EMAIL_URL": "smtp://portal:hunter2@mail.example.com:25"},
+    "logs of everything": {"LOG_LEVEL": "DEBUG"},
+    "logs that can be forged": {"LOG_FORMAT": "console"},
+    "no limit to speak of": {"RATE_LIMIT_PER_MINUTE": "100000"},
     "the sandbox cloud": {"MICROSOFT_CLOUD": "sandbox"},
     "two credentials": {"ENTRA_CLIENT_SECRET_FILE": "/etc/hostname"},
     "a secret in the environment": {"ENTRA_CLIENT_SECRET": "seen by everybody", "ENTRA_CLIENT_CERTIFICATE": None},
     "a next secret in the environment": {"ENTRA_NEXT_CLIENT_SECRET": "seen by everybody"},
     "a secret where web can read it": {"ENTRA_CLIENT_SECRET": "not for you", "PORTAL_PROCESS": "web"},
+    "local accounts without second factor": {"LOCAL_SECOND_FACTOR": "false"},
     **{name: {name: "http://localhost:9400"} for name in SANDBOX},
 }
 # One value out of range or shape per setting that has a range or shape.
 WRONG: dict[str, str] = {
     "PORTAL_ENV": "staging",
-    "PORTAL_PROCESS": "beat",
+    "PORTAL_PROCESS": "cron",
     "PORTAL_BASE_URL": "portal.example.com",
     "DATABASE_URL": "mysql://db/portal",
     "DATABASE_WORKER_URL": "sqlite:///db.sqlite3",
@@ -122,6 +142,8 @@ WRONG: dict[str, str] = {
     "ENTRA_CLIENT_ID": "our-app",
     "ENTRA_CLIENT_SECRET_EXPIRES": "next spring",
     "ALLOW_SECRET_IN_ENVIRONMENT": "perhaps",
+    "SIGN_IN_GUESTS": "somebody@example.com",
+    "SIGN_IN_SECOND_FACTOR": "c0",
     "PORTAL_CAPABILITIES": "sync_incidents,make_coffee",
     "MICROSOFT_POOL_SIZE": "many",
     "SYNC_POLL_SECONDS": "0",
@@ -144,7 +166,12 @@ WRONG: dict[str, str] = {
     "CONSENT_LINK_HOURS": "0",
     "CONSENT_CHECK_MINUTES": "0",
     "STALE_AFTER_SECONDS": "now",
+    "AUDIT_KEPT_DAYS": "364",
     "TRUST_PROXY": "perhaps",
+    "RATE_LIMIT_PER_MINUTE": "0",
+    "SESSION_IDLE_MINUTES": "0",
+    "SESSION_HOURS": "25",
+    "LOCAL_SECOND_FACTOR": "sometimes",
     "LOG_LEVEL": "CHATTY",
     "LOG_FORMAT": "xml",
 }
@@ -213,11 +240,51 @@ def test_production_refuses_to_start_where_a_value_is_missing(
     assert any(name in sentence for sentence in said)
 
 
+@pytest.mark.parametrize("name", MISSING_FOR_WEB)
+def test_web_refuses_to_start_without_the_sign_in_app_and_no_other_process_needs_it(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        read_here(monkeypatch, PORTAL_PROCESS="web", **{name: None})
+    assert any(name in sentence for sentence in problems(capsys.readouterr().err))
+    for process in ("worker", "beat", "owner"):
+        read_here(monkeypatch, PORTAL_PROCESS=process, **dict.fromkeys(MISSING_FOR_WEB))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SIGN_IN_TENANT_ID", "example.com"),
+        ("SIGN_IN_CLIENT_ID", "the-app"),
+        ("SIGN_IN_CLIENT_ID", PRODUCTION["ENTRA_CLIENT_ID"]),
+        ("SIGN_IN_CLIENT_SECRET", "one credential too many"),
+    ],
+)
+def test_web_refuses_a_sign_in_app_that_is_named_wrongly(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        read_here(monkeypatch, PORTAL_PROCESS="web", **{name: value})
+    said = problems(capsys.readouterr().err)
+    assert any(name in sentence for sentence in said)
+    assert "too many" not in str(said)
+
+
 @pytest.mark.parametrize("what", UNSAFE)
-def test_production_refuses_what_is_unsafe(what: str, bare: Path) -> None:
+def test_p3_production_refuses_what_is_unsafe(what: str, bare: Path) -> None:
     said = refusal(bare, **UNSAFE[what])
     name = next(iter(UNSAFE[what])).removesuffix("_FILE")
     assert any(name in sentence for sentence in said)
+    assert "hunter2" not in " ".join(said)
+
+
+def test_p3_at_least_fifteen_unsafe_settings_are_refused_one_by_one() -> None:
+    assert len({str(changed) for changed in UNSAFE.values()}) == len(UNSAFE) >= 15
+
+
+@pytest.mark.parametrize("setting", ["local", "test"])
+def test_p3_what_is_for_trying_out_is_reached_from_this_machine_only(setting: str, bare: Path) -> None:
+    assert any("PORTAL_BASE_URL" in sentence for sentence in refusal(bare, PORTAL_ENV=setting))
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -273,9 +340,16 @@ def test_a_file_that_is_not_there_is_told_by_name(bare: Path) -> None:
     assert any("SECRET_KEY_FILE" in sentence for sentence in said)
 
 
-@pytest.mark.parametrize("process", ["web", "owner"])
+@pytest.mark.parametrize("process", ["web", "beat", "owner"])
 def test_only_workers_hold_the_partner_credential(process: str, bare: Path) -> None:
     program = "import portal.settings as s; print(s.ENTRA_CREDENTIAL)"
+    done = run("-c", program, env=environment(PORTAL_PROCESS=process), cwd=bare)
+    assert done.stdout == "{}\n", done.stderr
+
+
+@pytest.mark.parametrize("process", ["worker", "beat", "owner"])
+def test_only_web_holds_the_credential_of_the_sign_in_app(process: str, bare: Path) -> None:
+    program = "import portal.settings as s; print(s.SIGN_IN_CREDENTIAL)"
     done = run("-c", program, env=environment(PORTAL_PROCESS=process), cwd=bare)
     assert done.stdout == "{}\n", done.stderr
 

@@ -12,6 +12,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 PUBLIC = {
     "accounts:sign_in": "the page that asks who you are",
+    "accounts:entra_begin": "leads to Microsoft, where people say who they are",
+    "accounts:entra_callback": "Microsoft sends the browser there; it opens nothing by itself",
+    "accounts:second_factor": "the second half of that page, for a browser in which the password was right",
+    "accounts:enrol": "the same, for somebody who has no second factor yet",
     "admin:login": "no page: it leads on to the one above",
     "tenants:connect": "the customer's administrator has no account here; the link's secret opens it",
     "tenants:callback": "Microsoft sends the customer's browser there",

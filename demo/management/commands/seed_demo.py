@@ -13,7 +13,7 @@ from rich.progress import track
 
 from accounts.models import User
 from audit.record import COMMAND_LINE, Event, record
-from demo.cast import PASSWORD, PEOPLE, Person
+from demo.cast import EMERGENCY, GRANTS, PASSWORD, PEOPLE, STAFF, TENANT_ID, Person
 from tenants import consent, scope
 from tenants.grants import grant_everywhere
 from tenants.models import Grant, Tenant
@@ -34,6 +34,7 @@ class Command(BaseCommand):
             self._name(row)
         for person in PEOPLE:
             self._add(person)
+        self._add_emergency_account()
 
     def _sandbox_tenants(self) -> list[dict[str, Any]]:
         url = f"{settings.SANDBOX_URLS['login']}/_sandbox/tenants"
@@ -52,15 +53,22 @@ class Command(BaseCommand):
                 consent.name_tenant(customer_name=row["name"], found=found, by=COMMAND_LINE, now=timezone.now())
 
     def _add(self, person: Person) -> None:
-        if User.objects.filter(username=person.username).exists():
+        """Known before the first sign-in, so that the grants are there when they come."""
+        if User.objects.filter(tid=TENANT_ID, oid=person.object_id).exists():
             return
         with scope.operations(), transaction.atomic():
-            user = User.objects.create_local(
-                username=person.username, password=PASSWORD, display_name=person.name, is_staff=person.is_staff
+            user = User.objects.create(
+                tid=TENANT_ID, oid=person.object_id, display_name=person.name, is_staff=STAFF in person.roles
             )
-            for role, customer in person.grants:
+            for role, customer in GRANTS[person.user_name]:
                 if customer is None:
                     grant_everywhere(user=user, role=role, by=COMMAND_LINE)
                 elif tenant := Tenant.objects.filter(customer__name=customer).first():
                     Grant.objects.create(user=user, role=role, tenant=tenant)
-            record(Event(by=COMMAND_LINE, action="seed demo account", subject=person.username))
+            record(Event(by=COMMAND_LINE, action="seed demo account", subject=person.user_name))
+
+    def _add_emergency_account(self) -> None:
+        if not User.objects.filter(username=EMERGENCY).exists():
+            with transaction.atomic():
+                User.objects.create_local(username=EMERGENCY, password=PASSWORD, is_staff=True)
+                record(Event(by=COMMAND_LINE, action="seed demo account", subject=EMERGENCY))
