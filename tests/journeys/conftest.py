@@ -9,14 +9,14 @@ from demo.stack import Stack
 from tests.journeys.portal_under_test import Sandbox, running_portal
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A whole portal, seeded with the cast, in a quiet world."""
     with running_portal(tmp_path_factory.mktemp("portal")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sandbox(stack: Stack) -> Sandbox:
     """The cloud that the portal talks to."""
     return Sandbox(stack.sandbox_url)

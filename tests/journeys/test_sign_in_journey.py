@@ -71,7 +71,7 @@ def test_a_page_whose_session_has_ended_leaves_the_screen(page: Page, answers: s
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     else:
         page.context.set_offline(True)
-        page.clock.fast_forward("29:00")
+        page.clock.fast_forward("20:00")
         expect(page.locator("main")).to_contain_text("Contoso")
-        page.clock.fast_forward("02:00")
+        page.clock.fast_forward("12:00")
         expect(page.locator("main")).to_have_text("The portal has not answered for a long time. Reload this page.")
