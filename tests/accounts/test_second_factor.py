@@ -205,3 +205,12 @@ def test_where_it_is_not_demanded_a_password_is_enough(client: WebClient, db: No
     assert give_password(client) == "/incidents/"
     assert is_in(client)
     assert Visit.objects.get().alarm_due_at is None
+
+
+def test_the_page_for_a_code_asks_for_one_or_leads_to_where_it_comes_from(client: WebClient, ada: User) -> None:
+    give_password(client)
+    assert client.get(CODE).headers["Location"] == ENROL, "there is no authenticator yet"
+    set_up(ada)
+    page = client.get(CODE)
+    assert (page.status_code, 'name="code"' in page.text) == (200, True)
+    assert client.post(CODE, {"code": ""}).status_code == 403

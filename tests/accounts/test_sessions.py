@@ -199,3 +199,11 @@ def test_over_https_the_cookie_is_bound_to_this_host() -> None:
     )
     done = run("-c", program, env=environment(PORTAL_PROCESS="web"))
     assert done.stdout == "__Host-session True True Lax\nNone 0:30:00 10:00:00 True\n", done.stderr
+
+
+def test_ending_what_has_ended_already_is_said_and_written_down_once(cast: Cast) -> None:
+    here, phone = sign_in("alice"), sign_in("alice")
+    address = f"/sessions/{phone.session['visit']}/end/"
+    assert "This session has ended." in here.post(address, follow=True).text
+    assert "This session had ended already." in here.post(address, follow=True).text
+    assert why() == [("Alice", "ended by its person")]

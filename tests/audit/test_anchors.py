@@ -200,3 +200,38 @@ def test_outside_production_a_key_is_made_once_for_its_owner_alone(tmp_path: Pat
     assert private_key(made)
     (path,) = (tmp_path / "local").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_public_keys_are_ed25519_or_none(key: Ed25519PrivateKey) -> None:
+    rsa = generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    other = rsa.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    assert list(public_keys(other + public_pem(key))) == [fingerprint(key.public_key())]
+    for wrong in (other, "", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"):
+        with pytest.raises(NoKey, match="Ed25519"):
+            public_keys(wrong)
+
+
+def test_public_keys_that_cannot_be_read_end_the_check_with_status_2(file: Path, tmp_path: Path) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no key")
+    for path, sentence in ((tmp_path / "nothing.pem", "cannot be read"), (junk, "no Ed25519 public key")):
+        with pytest.raises(CommandError, match=sentence) as ended:
+            call_command("verify_audit", "--public-key", str(path))
+        assert ended.value.returncode == 2
+
+
+def test_a_log_without_anchors_is_checked_without_any_key(
+    db: None, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.AUDIT_SIGNING_KEY = ""
+    record(Event(by=WORKER, action="test"))
+    assert "whole" in said(capsys, "--no-anchors")
+
+
+def test_an_empty_log_has_nothing_to_anchor(
+    db: None, settings: Settings, tmp_path: Path, key: Ed25519PrivateKey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.AUDIT_SIGNING_KEY, settings.AUDIT_ANCHOR_FILE = pem_of(key), tmp_path / "anchors.jsonl"
+    call_command("anchor_audit")
+    assert "nothing to anchor" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []

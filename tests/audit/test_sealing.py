@@ -221,3 +221,19 @@ def test_what_cannot_be_done_ends_with_status_2(
     with pytest.raises(CommandError) as ended:
         call_command("seal_audit", "--before", typed, "--to", str(tmp_path))
     assert ended.value.returncode == 2
+
+
+def test_the_command_says_where_there_is_nothing_to_seal_or_a_row_does_not_hold(
+    db: None, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.AUDIT_SIGNING_KEY, settings.AUDIT_KEPT = pem_of(KEY), timedelta(days=-2)
+    call_command("seal_audit", "--before", tomorrow(), "--to", str(tmp_path))
+    assert "nothing to seal" in capsys.readouterr().out
+    write(5)
+    with insider():
+        run("UPDATE audit_auditevent SET actor = 'nobody' WHERE seq = 2")
+        run("SET LOCAL ROLE portal_owner")
+        with pytest.raises(CommandError, match="Row 2 does not hold"):
+            call_command("seal_audit", "--before", tomorrow(), "--to", str(tmp_path))
+        assert AuditEvent.objects.count() == 5
+    assert list(tmp_path.iterdir()) == []

@@ -8,9 +8,10 @@ from django.db import DatabaseError, ProgrammingError, transaction
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.roles import Role
+from accounts.roles import Permission, Role
 from audit.models import AuditEvent
 from tenants import scope
+from tenants.access import allows
 from tenants.models import Grant, TenantGroup, TenantGroupMember
 from tests.cast import Cast, make_cast, make_person
 from tests.conftest import WebClient, database_role
@@ -193,3 +194,12 @@ def test_no_audit_means_no_change(staff: WebClient, cast: Cast, audit_fails: Cal
             staff.post(path, fields)
     assert grant_of(cast.bob).role == Role.VIEWER
     assert not Grant.objects.filter(user=cast.charlie, tenant=cast.contoso).exists()
+
+
+def test_whoever_is_switched_off_is_allowed_nothing_whatever_they_were(db: None) -> None:
+    cast = make_cast()
+    for person in (cast.alice, make_person("ada", is_staff=True)):
+        with scope.person(person):
+            assert allows(person, cast.contoso, Permission.READ_CONNECTION)
+            person.is_active = False
+            assert not allows(person, cast.contoso, Permission.READ_CONNECTION)
