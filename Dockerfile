@@ -1,11 +1,13 @@
 # syntax=docker/dockerfile:1
-# The production image: what .dockerignore lets through, the packages of requirements.txt, and a user without rights.
+# The production image: what .dockerignore lets through, the packages of one lock, and a user without rights.
 # Pin the base image by digest when you build for production: --build-arg PYTHON=python:3.11-slim-bookworm@sha256:…
 ARG PYTHON=python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS packages
+# Where the partner credential lies in Azure Key Vault: --build-arg LOCK=requirements-vault.txt, which contains the other.
+ARG LOCK=requirements.txt
 RUN python -m venv /opt/venv
-COPY requirements.txt /tmp/requirements.txt
+COPY ${LOCK} /tmp/requirements.txt
 # Wheels only, each checked against its hash: nothing is compiled and no package runs code of its own here.
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-input \
     --require-hashes --only-binary :all: -r /tmp/requirements.txt

@@ -72,9 +72,10 @@ types: bootstrap-dev ## check types, strictly
 migrations-check: bootstrap-dev ## fail if a model changed without a migration
 	PORTAL_ENV=local $(PYTHON) manage.py makemigrations --check --dry-run
 
-lock: bootstrap-dev ## compile the three lock files from requirements*.in
+lock: bootstrap-dev ## compile the four lock files from requirements*.in
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-local.in -o requirements-local.txt
+	$(COMPILE) requirements-vault.in -o requirements-vault.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 
 browser: ## say how to get the browser that the browser tests drive

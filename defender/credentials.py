@@ -125,7 +125,18 @@ def load_credential(
 
 def _certificate(path: Path, key_path: Path, passphrase: bytes | None, now: datetime) -> Certificate:
     parsed = _load_certificate(path, _read(path))
-    key = _load_key(key_path, _read(key_path), passphrase)
+    return _whole(path, parsed, _load_key(key_path, _read(key_path), passphrase), now)
+
+
+def certificate_in(where: str, pem: bytes, *, now: datetime) -> Certificate:
+    """A certificate and its key, not encrypted, out of one PEM text. `where` it comes from is for sentences.
+
+    Raises CredentialFault.
+    """
+    return _whole(where, _load_certificate(where, pem), _load_key(where, pem, None), now)
+
+
+def _whole(path: Path | str, parsed: x509.Certificate, key: RSAPrivateKey, now: datetime) -> Certificate:
     _refuse_mismatch(parsed, key, path)
     if parsed.not_valid_after_utc <= now:
         raise _fault(
@@ -138,7 +149,7 @@ def _certificate(path: Path, key_path: Path, passphrase: bytes | None, now: date
     return Certificate(key_pem, parsed.public_bytes(Encoding.PEM).decode())
 
 
-def _load_certificate(path: Path, pem: bytes) -> x509.Certificate:
+def _load_certificate(path: Path | str, pem: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(pem)
     except ValueError:
@@ -146,7 +157,7 @@ def _load_certificate(path: Path, pem: bytes) -> x509.Certificate:
     raise failure
 
 
-def _load_key(path: Path, pem: bytes, passphrase: bytes | None) -> RSAPrivateKey:
+def _load_key(path: Path | str, pem: bytes, passphrase: bytes | None) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(pem, passphrase)
     except TypeError:
@@ -163,7 +174,7 @@ def _load_key(path: Path, pem: bytes, passphrase: bytes | None) -> RSAPrivateKey
     raise failure
 
 
-def _refuse_mismatch(certificate: x509.Certificate, key: RSAPrivateKey, path: Path) -> None:
+def _refuse_mismatch(certificate: x509.Certificate, key: RSAPrivateKey, path: Path | str) -> None:
     mine, other = (
         public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         for public in (key.public_key(), certificate.public_key())

@@ -3,13 +3,14 @@
 Entra ID accepts several credentials of one registration. Whoever replaces one adds the new one there, gives it to the
 portal beside the old one, and takes the old one away when the new one is in use. The newest that works is used; one
 that is refused is asked again after a while. A credential that comes from a file is read anew when the file changes,
-so that no worker has to be restarted.
+so that no worker has to be restarted; one that lies elsewhere is read anew after a while.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +26,15 @@ Stamp = tuple[int, int, int] | None
 
 @dataclass(slots=True)
 class Live:
-    """One credential: how to load it, and the file whose change means a new one (None where it cannot change)."""
+    """One credential: how to load it, and what means that it may be a new one.
+
+    That is a change of the file `path`, or that `every` seconds have gone by. Without either it never changes.
+    """
 
     name: str
     load: Callable[[], Credential]
     path: Path | None = None
+    every: float | None = None
     credential: Credential | None = field(default=None, repr=False)
     fault: CredentialFault | None = field(default=None, repr=False)
     stamp: Stamp = None
@@ -105,16 +110,23 @@ class Rotation:
             return None
         return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
 
+    @staticmethod
+    def _pause(live: Live) -> float:
+        """Seconds between two looks. What lies elsewhere is asked sooner after a failure, but not at once."""
+        if live.every is not None:
+            return min(live.every, REST) if live.fault else live.every
+        return LOOK_EVERY if live.path is not None else inf
+
     def _look(self, live: Live, now: float) -> bool:
-        """Load it on first use and when its file has changed. What cannot be loaded leaves the one before in use.
+        """Load it on first use and when it may have changed. What cannot be loaded leaves the one before in use.
 
         Whether it has just turned out that it cannot be loaded.
         """
         is_first = live.looked_at is None
-        if live.looked_at is not None and (live.path is None or now - live.looked_at < LOOK_EVERY):
+        if live.looked_at is not None and now - live.looked_at < self._pause(live):
             return False
         stamp, live.looked_at = self._stamp(live.path), now
-        if not is_first and stamp == live.stamp and live.fault is None:
+        if not is_first and live.every is None and stamp == live.stamp and live.fault is None:
             return False
         try:
             loaded = live.load()

@@ -42,8 +42,9 @@ class Stack:
         direct = f"http://127.0.0.1:{self.sandbox_port}"
         env |= {f"SANDBOX_{name}_URL": direct for name in ("XDR", "MDE", "GRAPH")}
         if process == "web":
-            for name in ("ENTRA_CLIENT_SECRET", "ENTRA_CLIENT_CERTIFICATE", "ENTRA_FEDERATED_TOKEN_FILE"):
-                env.pop(name, None)
+            kinds = ("CLIENT_SECRET", "CLIENT_CERTIFICATE", "FEDERATED_TOKEN_FILE", "VAULT_SECRET")
+            for name in kinds:
+                env.pop(f"ENTRA_{name}", None)
         return env
 
     def command(self, *arguments: str, process: str = "worker") -> None:

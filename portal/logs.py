@@ -68,7 +68,7 @@ def configure(options: dict[str, Any]) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=options["level"], handlers=[handler], force=True)
-    for noisy in ("urllib3", "msal", "kombu", "amqp", "django.utils.autoreload"):
+    for noisy in ("urllib3", "msal", "azure", "kombu", "amqp", "django.utils.autoreload"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It announces each of its retries with a warning; what they come to is logged by whoever made the call.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)

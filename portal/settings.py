@@ -15,6 +15,7 @@ from uuid import UUID
 from csp.constants import NONCE
 
 from defender.permissions import CAPABILITIES
+from defender.vault_address import WANTED, is_vault_address
 from portal.environment import Environment
 from portal.local import local_addresses, local_secret_key, local_signing_key
 from portal.unsafe import unsafe_local, unsafe_values
@@ -103,15 +104,19 @@ ENTRA_CREDENTIAL: dict[str, str] = {}
 ENTRA_NEXT_CREDENTIAL: dict[str, str] = {}
 ALLOW_SECRET_IN_ENVIRONMENT = env.yes("ALLOW_SECRET_IN_ENVIRONMENT", False)
 if PORTAL_PROCESS == "worker":
-    ENTRA_CREDENTIAL = env.credential(("ENTRA_CLIENT_SECRET", "ENTRA_CLIENT_CERTIFICATE", "ENTRA_FEDERATED_TOKEN_FILE"))
+    ENTRA_CREDENTIAL = env.credential(
+        ("ENTRA_CLIENT_SECRET", "ENTRA_CLIENT_CERTIFICATE", "ENTRA_FEDERATED_TOKEN_FILE", "ENTRA_VAULT_SECRET")
+    )
     ENTRA_NEXT_CREDENTIAL = env.credential(("ENTRA_NEXT_CLIENT_SECRET", "ENTRA_NEXT_CLIENT_CERTIFICATE"))
     if not ENTRA_CREDENTIAL and IS_SANDBOX and not IS_PRODUCTION:
         ENTRA_CREDENTIAL["ENTRA_CLIENT_SECRET"] = "sandbox-secret"  # noqa: S105  the sandbox's own, refused elsewhere
     if not ENTRA_CREDENTIAL:
         env.wrong(
-            "Set exactly one of ENTRA_CLIENT_SECRET, ENTRA_CLIENT_CERTIFICATE (a path to a PEM file) "
-            "and ENTRA_FEDERATED_TOKEN_FILE."
+            "Set exactly one of ENTRA_CLIENT_SECRET, ENTRA_CLIENT_CERTIFICATE (a path to a PEM file), "
+            "ENTRA_FEDERATED_TOKEN_FILE and ENTRA_VAULT_SECRET."
         )
+    if "ENTRA_VAULT_SECRET" in ENTRA_CREDENTIAL and not is_vault_address(ENTRA_CREDENTIAL["ENTRA_VAULT_SECRET"]):
+        env.wrong(f"ENTRA_VAULT_SECRET is not the address of a secret in Azure Key Vault; it must look like {WANTED}.")
 SECRETS_IN_ENVIRONMENT = [name for name in ("ENTRA_CLIENT_SECRET", "ENTRA_NEXT_CLIENT_SECRET") if os.environ.get(name)]
 if IS_PRODUCTION and SECRETS_IN_ENVIRONMENT:
     if PORTAL_PROCESS != "worker":

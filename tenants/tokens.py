@@ -17,6 +17,8 @@ from defender.errors import CredentialFault
 from defender.permissions import RoleFact, assess
 from defender.rotation import Live, Rotation
 from defender.transport import DEADLINE, Transport
+from defender.vault import READ_EVERY, VaultSecret
+from defender.vault_address import VaultAddress
 from tenants import breaker, stop
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.models import Tenant, TokenFacts
@@ -64,8 +66,16 @@ def live_credentials() -> list[Live]:
 
 def _live(chosen: dict[str, str]) -> Live:
     name = next(iter(chosen))
+    if name == "ENTRA_VAULT_SECRET":
+        return Live(name, _vault(chosen[name]).load, every=READ_EVERY)
     file = chosen.get(f"{name}_FILE", chosen[name] if name.endswith("_CERTIFICATE") else "")
     return Live(name, partial(_load, name, chosen[name], file), Path(file) if file else None)
+
+
+@cache
+def _vault(address: str) -> VaultSecret:
+    """One per process, so that the token for the vault is kept between two reads."""
+    return VaultSecret(VaultAddress.parse(address))
 
 
 def _load(name: str, value: str, file: str) -> Credential:
@@ -89,7 +99,7 @@ def _accepted(name: str) -> None:
 
 def forget_everything() -> None:
     """Drop pool, source and tokens: after a change of credential, and between tests."""
-    for kept in (_source, transport, cloud):
+    for kept in (_source, _vault, transport, cloud):
         kept.cache_clear()
 
 

@@ -1,5 +1,6 @@
 """Keys and certificates made for one test run."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -21,8 +22,9 @@ def self_signed(
     first: timedelta = timedelta(days=-1),
     last: timedelta = timedelta(days=30),
     passphrase: bytes | None = None,
+    hosts: Sequence[str] = ("localhost",),
 ) -> tuple[str, str]:
-    """A fresh RSA key and its certificate, both PEM, valid between two moments counted from now."""
+    """A fresh RSA key and its certificate, both PEM, valid between two moments counted from now, for these `hosts`."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -34,7 +36,7 @@ def self_signed(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + first)
         .not_valid_after(now + last)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, SHA256())
     )

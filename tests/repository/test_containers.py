@@ -13,6 +13,7 @@ from tests.repository.tree import FOR_TRIALS, PRODUCT, ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+LOCKS = ("requirements.txt", "requirements-vault.txt")
 OURS = {"web", "worker", "beat", "migrate"}
 ONE_SHOT = {"migrate"}
 
@@ -64,7 +65,8 @@ def test_packages_come_from_the_production_lock_with_hashes_and_as_wheels() -> N
     assert "--require-hashes" in installs[0]
     assert "--only-binary :all:" in installs[0]
     locks = set(re.findall(r"requirements[a-z-]*\.txt", (ROOT / "Dockerfile").read_text()))
-    assert locks == {"requirements.txt"}
+    assert locks == {"requirements.txt", "requirements-vault.txt"}
+    assert ("ARG", "LOCK=requirements.txt") in instructions(), "the one without the vault, unless somebody says so"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_what_is_for_trying_out_stays_out_of_the_image(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*(f"{package}/__init__.py" for package in PRODUCT), "templates/base.html", "manage.py", "requirements.txt"]
+    "path", [*(f"{package}/__init__.py" for package in PRODUCT), "templates/base.html", "manage.py", *LOCKS]
 )
 def test_what_production_runs_is_in_the_image(path: str) -> None:
     assert lets_through(path)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.repository.production import environment, run
 from tests.repository.tree import FOR_TRIALS, PACKAGES, ROOT, files_in, imports_of, name_of
 
 # What each package may import of the others. `demo` and `tests` may import everything.
@@ -53,6 +54,20 @@ def test_embedded_servers_are_imported_inside_functions_only() -> None:
     for path in ONLY_IN["embedded"]:
         top_level = [ast_name for node in parsed(ROOT / path).body for ast_name in _imported(node)]
         assert "embedded" not in top_level, path
+
+
+def test_the_packages_that_read_a_vault_are_imported_by_one_module_and_when_it_is_used_only() -> None:
+    importers = {
+        name_of(path)
+        for path in files_in(*PACKAGES, suffix=".py")
+        if path.relative_to(ROOT).parts[0] != "tests"
+        for _, dotted in imports_of(path)
+        if dotted.split(".")[0] == "azure"
+    }
+    assert importers == {"defender/vault.py"}
+    program = "import sys; sys.modules['azure'] = None; import defender.vault; print(sorted(sys.modules))"
+    done = run("-c", program, env=environment())
+    assert "'defender.vault'" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("package", ["defender", "sandbox", "embedded"])

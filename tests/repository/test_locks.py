@@ -6,7 +6,7 @@ import pytest
 
 from tests.repository.tree import ROOT
 
-LOCKS = ("requirements.txt", "requirements-local.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-local.txt", "requirements-vault.txt", "requirements-dev.txt")
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[a-z0-9, ._-]+\])?==([^\s;\\]+)( ; [^\\]+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
@@ -51,8 +51,18 @@ def test_no_lock_names_an_address(lock: str) -> None:
 
 
 def test_each_lock_contains_the_one_before_it() -> None:
-    production, local, dev = (set(entries(lock)) for lock in LOCKS)
+    production, local, vault, dev = (set(entries(lock)) for lock in LOCKS)
     assert production < local < dev
+    assert production < vault < dev
+
+
+def test_each_lock_is_compiled_by_make_lock() -> None:
+    compiled = re.findall(r"^\t\$\(COMPILE\) (\S+)\.in -o (\S+)\.txt$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [f"{source}.txt" for source, _ in compiled] == [f"{lock}.txt" for _, lock in compiled] == list(LOCKS)
+
+
+def test_the_portal_does_not_need_what_reads_the_vault() -> None:
+    assert [package for lock in LOCKS[:2] for package in entries(lock) if package.startswith("azure-")] == []
 
 
 @pytest.mark.parametrize("lock", LOCKS)

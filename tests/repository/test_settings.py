@@ -124,6 +124,11 @@ UNSAFE: dict[str, dict[str, str | None]] = {
     "the sandbox cloud": {"MICROSOFT_CLOUD": "sandbox"},
     "two credentials": {"ENTRA_CLIENT_SECRET_FILE": "/etc/hostname"},
     "a secret in the environment": {"ENTRA_CLIENT_SECRET": "seen by everybody", "ENTRA_CLIENT_CERTIFICATE": None},
+    "a vault that is not Microsoft's": {
+        "ENTRA_VAULT_SECRET": "https://hunter2.vault.azure.net.example.com/secrets/partner",
+        "ENTRA_CLIENT_CERTIFICATE": None,
+    },
+    "a vault beside a certificate": {"ENTRA_VAULT_SECRET": "https://ours.vault.azure.net/secrets/partner"},
     "a next secret in the environment": {"ENTRA_NEXT_CLIENT_SECRET": "seen by everybody"},
     "a secret where web can read it": {"ENTRA_CLIENT_SECRET": "not for you", "PORTAL_PROCESS": "web"},
     "local accounts without second factor": {"LOCAL_SECOND_FACTOR": "false"},
@@ -345,6 +350,15 @@ def test_only_workers_hold_the_partner_credential(process: str, bare: Path) -> N
     program = "import portal.settings as s; print(s.ENTRA_CREDENTIAL)"
     done = run("-c", program, env=environment(PORTAL_PROCESS=process), cwd=bare)
     assert done.stdout == "{}\n", done.stderr
+
+
+@pytest.mark.parametrize(("process", "holds"), [("worker", True), ("web", False), ("beat", False), ("owner", False)])
+def test_only_workers_know_where_the_vault_is(process: str, holds: bool, bare: Path) -> None:
+    address = "https://ours.vault.azure.net/secrets/partner"
+    program = "import portal.settings as s, sys; print(s.ENTRA_CREDENTIAL, 'azure' in sys.modules)"
+    changed = {"PORTAL_PROCESS": process, "ENTRA_VAULT_SECRET": address, "ENTRA_CLIENT_CERTIFICATE": None}
+    done = run("-c", program, env=environment(**changed), cwd=bare)
+    assert done.stdout == f"{ {'ENTRA_VAULT_SECRET': address} if holds else {} } False\n", done.stderr
 
 
 @pytest.mark.parametrize("process", ["worker", "beat", "owner"])
