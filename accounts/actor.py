@@ -15,5 +15,5 @@ def actor_for(request: HttpRequest, name: str | None = None) -> Actor:
 
 
 def person_name(user: User) -> str:
-    """A name with the stable id beside it, since names may repeat."""
-    return f"{user.display_name} (#{user.pk})"
+    """A name with the stable id beside it, since names may repeat. The log cuts long names, never the id."""
+    return f"{user.display_name[:150]} (#{user.pk})"

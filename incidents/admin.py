@@ -13,11 +13,14 @@ from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import timezone
 
+from accounts.actor import actor_for
 from audit.admin import ReadOnlyAdmin
 from defender.cleaning import searchable
 from incidents.access import signed_in
 from incidents.models import Incident, Quarantine
+from incidents.reading import note_read
 from tenants.models import Tenant
 from tenants.scope import member_tenants
 
@@ -87,6 +90,13 @@ class ContentAdmin(ReadOnlyAdmin):
         row = RowByKey(object_id or "")
         context = {**(extra_context or {}), "subtitle": str(row), "original": row}
         answer: HttpResponse = super().changeform_view(request, object_id, form_url, context)
+        return answer
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Looking here is looking: a line in the audit log, once the page is made, as on the incident's own page."""
+        answer: Any = super().render_change_form(request, context, *args, **kwargs)
+        found, by = kwargs["obj"], actor_for(request)
+        answer.add_post_render_callback(lambda _: note_read(found, by=by, now=timezone.now()))
         return answer
 
 

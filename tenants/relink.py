@@ -48,10 +48,11 @@ def withdraw(*, tenant: Tenant, by: Actor, now: datetime) -> None:
             _record(by, "withdraw relink", tenant, {})
 
 
-def agree(*, tenant: Tenant, agreer: User, by: Actor, now: datetime) -> Tenant:
+def agree(*, tenant: Tenant, seen: str, agreer: User, by: Actor, now: datetime) -> Tenant:
     """A second person agrees: the tenant moves, open links stop working, and access has to be given anew.
 
-    Raises Refused where nothing is open or the agreer is who asked.
+    ``seen`` is the request on the page that the agreer looked at: whoever asked may have put another in its place.
+    Raises Refused where nothing is open, the agreer is who asked, or it is another request than the one seen.
     """
     with transaction.atomic():
         locked = _lock(tenant)
@@ -60,6 +61,8 @@ def agree(*, tenant: Tenant, agreer: User, by: Actor, now: datetime) -> Tenant:
             raise Refused("Nobody has asked for a move, or it was too long ago.")
         if request.asked_by == agreer:
             raise Refused("You have asked for this yourself: another member of staff has to agree.")
+        if str(request.pk) != seen:
+            raise Refused("This is not the request you saw any more: look at it, and agree again.")
         before = locked.customer.name
         Relink.objects.filter(pk=request.pk).update(agreed_by=agreer)
         _move(locked, request.customer_name)

@@ -72,7 +72,8 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.role}"
+        over = f"tenant {self.tenant_id}" if self.tenant_id else f"group {self.group_id}"
+        return f"{self.user} (#{self.user_id}): {self.role} over {over}"
 
 
 class Membership(models.Model):

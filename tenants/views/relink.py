@@ -39,7 +39,8 @@ def done(request: HttpRequest, tenant: Tenant) -> str:
     person, by, now = cast(User, request.user), actor_for(request), timezone.now()
     match request.POST.get("do"):
         case "agree":
-            moved = moves.agree(tenant=tenant, agreer=person, by=by, now=now)
+            seen = request.POST.get("seen", "")
+            moved = moves.agree(tenant=tenant, seen=seen, agreer=person, by=by, now=now)
             return f"The tenant now belongs to {moved.customer.name}. Give people their roles anew."
         case "withdraw":
             moves.withdraw(tenant=tenant, by=by, now=now)

@@ -37,6 +37,8 @@ FILTERS = {
     "since=2020-01-01": "efdcba",
     "since=2199-01-01": "",
     "until=2020-01-01": "",
+    "until=9999-12-31": "efdcba",
+    "since=0001-01-01": "efdcba",
     "tenant=0b5f49ac-ff8d-46f7-83b7-d27b0880f6ec": "",
 }  # fmt: skip
 

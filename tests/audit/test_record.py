@@ -7,8 +7,11 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from accounts.actor import person_name
+from accounts.models import User
 from audit.models import AuditEvent, Outcome
 from audit.record import WORKER, Actor, Event, record
+from tests.cast import PASSWORD
 from tests.conftest import database_role
 
 pytestmark = pytest.mark.short
@@ -109,3 +112,9 @@ def test_a_log_that_cannot_be_written_stops_the_action(db: None, audit_fails: Ca
         ContentType.objects.create(app_label="x", model="y")
         record(Event(by=WORKER, action="test"))
     assert ContentType.objects.count() == before
+
+
+def test_the_longest_name_leaves_room_for_the_id_of_its_person(db: None) -> None:
+    person = User.objects.create_local(username="long", password=PASSWORD, display_name="n" * 200)
+    record(Event(by=Actor(person_name(person)), action="test"))
+    assert AuditEvent.objects.get().actor.endswith(f" (#{person.pk})")

@@ -120,6 +120,20 @@ def test_an_export_is_in_the_audit_log(contoso: Tenant) -> None:
     assert (row.action, row.tenant, row.details) == ("export incidents", contoso.entra_id, {"incidents": 2})
 
 
+def test_an_export_is_in_the_audit_log_before_anything_is_read(contoso: Tenant) -> None:
+    store(contoso, incident(1), incident(2))
+    known: list[bool] = []
+
+    class Reader(io.StringIO):
+        def write(self, text: str) -> int:
+            known.append(AuditEvent.objects.filter(action="export incidents", tenant=contoso.entra_id).exists())
+            return super().write(text)
+
+    with as_worker():
+        call_command("export_incidents", stdout=Reader(), stderr=io.StringIO())
+    assert known and all(known)
+
+
 @pytest.mark.parametrize("command", ["export_incidents", "sync_now"])
 def test_an_unknown_tenant_is_refused_in_words_with_status_two(contoso: Tenant, command: str) -> None:
     with pytest.raises(CommandError, match="knows no tenant '5a11db0c-0000-4000-8000-000000000000'") as refused:

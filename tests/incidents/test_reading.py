@@ -4,13 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts.roles import Role
 from audit.models import AuditEvent
 from audit.record import Actor
-from incidents.models import Incident
+from incidents.models import Incident, Quarantine
 from incidents.reading import note_read
-from tests.cast import Cast, make_alert, make_cast, make_evidence, make_incident
+from tenants import scope
+from tests.cast import Cast, make_alert, make_cast, make_evidence, make_incident, make_person
 from tests.conftest import WebClient
 
 PAGES = ["", "alerts/", "evidence/?kind=ip", "raw/"]
@@ -87,3 +91,22 @@ def test_a_log_that_cannot_be_written_shows_no_incident(
     with audit_fails():
         assert client.get("/incidents/contoso/7/").status_code == 500
     assert client.get("/incidents/contoso/7/").status_code == 200
+
+
+@pytest.mark.parametrize(("model", "subject"), [(Incident, "incident 7"), (Quarantine, "incident 5")])
+def test_looking_in_the_administration_is_a_look_too(
+    client: WebClient, cast: Cast, incident: Incident, model: type[Any], subject: str, audit_fails: Any
+) -> None:
+    with scope.tenant(cast.contoso.pk):
+        kept = Quarantine.objects.create(
+            tenant=cast.contoso, number=5, content_hash=b"0" * 16, reason="not-json", sentence="", body=b"{",
+            size=1, parser_version=1, seen_at=timezone.now(),
+        )  # fmt: skip
+    client.force_login(make_person("dana", (cast.contoso, Role.VIEWER), is_staff=True))
+    row = {Incident: incident, Quarantine: kept}[model]
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
+    assert client.get(page).status_code == 200
+    assert read() == [("Dana", str(cast.contoso.entra_id), subject)]
+    client.force_login(make_person("dora", (cast.contoso, Role.VIEWER), is_staff=True))
+    with audit_fails(), pytest.raises(DatabaseError):
+        client.get(page)

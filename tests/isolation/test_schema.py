@@ -45,7 +45,7 @@ SHARED = {
     "otp_totp_totpdevice": "second factors of the MSSP's own people; shown once, to their person",
     "tenants_alarm": "what the MSSP itself must mend; shown to staff",
     "tenants_breaker": "the state of the MSSP's own credential; shown to staff",
-    "tenants_tenantgroup": "names of groups the MSSP made; which tenants are in one is guarded",
+    "tenants_tenantgroup": "names of groups the MSSP made, changed by staff; which tenants are in one is guarded",
 }
 # A duplicate in one of these tells that a value exists in a tenant one may not see.
 UNIQUE_WITHOUT_TENANT = {

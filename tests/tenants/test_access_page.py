@@ -134,10 +134,30 @@ def test_the_database_refuses_it_too(cast: Cast, ada: User) -> None:
             lambda: Grant.objects.filter(user=ada).update(role=Role.ANALYST),
             lambda: Grant.objects.filter(user=cast.bob).update(user=ada),
             lambda: TenantGroupMember.objects.create(group=group, tenant=cast.contoso),
+            lambda: TenantGroup.objects.filter(pk=group.pk).update(covers_all=True),
         ):
             with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
                 write()
         assert Grant.objects.create(user=cast.charlie, role=Role.VIEWER, tenant=cast.contoso).pk
+
+
+def test_the_database_lets_only_staff_change_groups(cast: Cast, ada: User) -> None:
+    group = TenantGroup.objects.create(name="North")
+    Grant.objects.create(user=cast.charlie, role=Role.VIEWER, group=group)
+    with database_role("web"), scope.person(cast.charlie):
+        assert TenantGroup.objects.filter(pk=group.pk).update(covers_all=True) == 0
+        assert TenantGroup.objects.filter(pk=group.pk).delete()[0] == 0
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            TenantGroup.objects.create(name="Mine", covers_all=True)
+    with database_role("web"), scope.person(ada):
+        assert TenantGroup.objects.filter(pk=group.pk).update(covers_all=True) == 1, "it is somebody else's role"
+
+
+def test_the_log_says_over_what_a_role_was_given_in_the_administration(staff: WebClient, cast: Cast) -> None:
+    given = {"user": cast.charlie.pk, "role": "viewer", "tenant": cast.contoso.pk}
+    assert staff.post(reverse("admin:tenants_grant_add"), given).status_code == 302
+    row = AuditEvent.objects.get(action="admin: add")
+    assert row.subject == f"grant Charlie (#{cast.charlie.pk}): viewer over tenant {cast.contoso.pk}"
 
 
 def test_staff_do_not_switch_their_own_rights(staff: WebClient, ada: User) -> None:

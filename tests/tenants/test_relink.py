@@ -1,5 +1,6 @@
 """A tenant moves to another customer only where two people want it."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,8 +40,14 @@ def customer() -> str:
         return Tenant.objects.select_related("customer").get(slug="contoso").customer.name
 
 
+def seen(client: WebClient) -> str:
+    """The request that the page shows, as its form carries it."""
+    found = re.search(r'name="seen" value="(\d+)"', client.get(PAGE).text)
+    return found[1] if found else ""
+
+
 def do(client: WebClient, what: str, **more: str) -> str:
-    return str(client.post(PAGE, {"do": what, **more}, follow=True).text)
+    return str(client.post(PAGE, {"do": what, "seen": seen(client), **more}, follow=True).text)
 
 
 def test_one_asks_and_another_agrees_c2(two: tuple[WebClient, WebClient], cast: Cast) -> None:
@@ -55,6 +62,19 @@ def test_one_asks_and_another_agrees_c2(two: tuple[WebClient, WebClient], cast: 
     rows = AuditEvent.objects.filter(action__contains="relink").order_by("id")
     assert [(row.action, row.actor.split(" ")[0]) for row in rows] == [("ask for relink", "Ada"), ("relink", "Eve")]
     assert rows[1].details == {"from": "Contoso", "to": "Tailspin Toys", "access taken back": 2}
+
+
+def test_whoever_agrees_agrees_to_the_request_they_saw(two: tuple[WebClient, WebClient]) -> None:
+    ada, eve = two
+    do(ada, "ask", customer="Tailspin")
+    looked_at = seen(eve)
+    do(ada, "withdraw")
+    do(ada, "ask", customer="Wingtip")
+    for what in (looked_at, ""):
+        assert "not the request you saw" in do(eve, "agree", seen=what)
+    assert customer() == "Contoso"
+    do(eve, "agree")
+    assert customer() == "Wingtip"
 
 
 def test_it_takes_back_access_and_links_and_proves_the_connection_again(
@@ -143,6 +163,17 @@ def test_the_database_wants_two_people_too(cast: Cast) -> None:
         for error, write in refused:
             with pytest.raises(error), transaction.atomic():
                 write()
+        named = {"tenant": cast.fabrikam, "customer_name": "Tailspin", "asked_at": _now()}
+        for people in ({"asked_by": eve}, {"asked_by": eve, "agreed_by": ada}, {"asked_by": ada, "agreed_by": eve}):
+            with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+                Relink.objects.create(**named, **people)
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            Relink.objects.filter(pk=mine.pk).update(agreed_by=eve)
+    with database_role("worker"), scope.operations():
+        for change in (lambda: Relink.objects.create(**named, asked_by=ada, agreed_by=eve),
+                       lambda: Relink.objects.filter(pk=mine.pk).update(agreed_by=eve)):  # fmt: skip
+            with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+                change()
     with database_role("worker"), scope.operations(), pytest.raises(ProgrammingError), transaction.atomic():
         Tenant.objects.filter(slug="contoso").update(customer=other)
     assert customer() == "Contoso"

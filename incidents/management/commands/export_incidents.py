@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit.record import COMMAND_LINE, Event, record
 from incidents.export import lines_of
+from incidents.models import Incident
 from incidents.spreadsheet import heading, row_of
 from tenants import scope
 from tenants.lookup import find_tenant
@@ -43,12 +44,16 @@ class Command(BaseCommand):
         self.stderr.write(f"{total:,} incidents of {len(tenants):,} tenants.")
 
     def _write(self, tenant: Tenant, *, as_csv: bool) -> int:
+        """Recorded before the first line, in a transaction of its own: a reader that goes away has read what it has,
+        and the log must not be locked while somebody reads slowly.
+        """
         count = 0
+        with scope.tenant(tenant.pk):
+            details = {"incidents": Incident.objects.count()}
+            record(Event(by=COMMAND_LINE, action="export incidents", tenant=tenant.entra_id, details=details))
         with scope.tenant(tenant.pk):
             for count, line in enumerate(lines_of(tenant), start=1):  # noqa: B007  the count is used below
                 self.stdout.write(row_of(line) if as_csv else line, ending="\r\n" if as_csv else "\n")
-            details = {"incidents": count}
-            record(Event(by=COMMAND_LINE, action="export incidents", tenant=tenant.entra_id, details=details))
         return count
 
 
