@@ -32,6 +32,16 @@ SELECT f.id FROM fence f LEFT JOIN incidents_incidentsearch s
     ON s.incident_id = f.id AND s.tenant_id = ANY(%(tenants)s::bigint[])
 WHERE {words} ORDER BY f.updated_at DESC, f.id DESC LIMIT %(limit)s
 """
+# The same over few incidents: their texts are looked up one by one (LIMIT keeps the planner from reading all texts of a
+# tenant at once), until the page is full.
+KEYS_AT_A_GLANCE = """
+WITH fence AS MATERIALIZED (
+    SELECT q.id, q.tenant_id, q.number, q.updated_at FROM incidents_incident q
+    WHERE q.tenant_id = ANY(%(tenants)s::bigint[]){narrow} ORDER BY q.updated_at DESC, q.id DESC LIMIT %(searched)s)
+SELECT f.id FROM fence f LEFT JOIN LATERAL (SELECT t.text FROM incidents_incidentsearch t
+    WHERE t.incident_id = f.id AND t.tenant_id = f.tenant_id LIMIT 1) s ON true
+WHERE {words} ORDER BY f.updated_at DESC, f.id DESC LIMIT %(limit)s
+"""
 COUNTS = """
 SELECT tenant_id, severity, sum(n) FROM incidents_rollup
 WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND status <> ALL(%(closed)s::smallint[]) GROUP BY tenant_id, severity
@@ -51,10 +61,12 @@ WHERE newest.assigned_to <> '' ORDER BY 1 LIMIT 100
 """
 
 
-def rows_statement(filters: Filters, place: Place | None, parameters: dict[str, Any]) -> str:
+def rows_statement(
+    filters: Filters, place: Place | None, parameters: dict[str, Any], *, with_words: str = KEYS_WITH_WORDS
+) -> str:
     """The statement for one page; adds to ``parameters`` what its conditions need."""
     narrow = _narrow(filters, place, parameters)
-    return ROWS.format(keys=_keys(filters, narrow, parameters))
+    return ROWS.format(keys=_keys(filters, narrow, parameters, with_words))
 
 
 def _narrow(filters: Filters, place: Place | None, parameters: dict[str, Any]) -> str:
@@ -81,7 +93,7 @@ def _by_status(status: str) -> str:
     return "q.is_open" if status == "open" else f"q.status <> {Status.REDIRECTED.value:d}"
 
 
-def _keys(filters: Filters, narrow: str, parameters: dict[str, Any]) -> str:
+def _keys(filters: Filters, narrow: str, parameters: dict[str, Any], with_words: str) -> str:
     if not filters.words:
         return KEYS.format(narrow=narrow)
     tests = []
@@ -92,7 +104,7 @@ def _keys(filters: Filters, narrow: str, parameters: dict[str, Any]) -> str:
             parameters[f"number{place}"] = int(word)
             test = f"({test} OR f.number = %(number{place})s)"
         tests.append(test)
-    return KEYS_WITH_WORDS.format(narrow=narrow, words=" AND ".join(tests))
+    return with_words.format(narrow=narrow, words=" AND ".join(tests))
 
 
 def escaped(word: str) -> str:

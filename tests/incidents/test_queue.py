@@ -233,6 +233,21 @@ def test_any_number_of_tenants_and_rows_takes_the_same_few_queries(cast: Cast) -
     assert len(queries) <= 5
 
 
+def test_a_glance_at_the_newest_finds_what_the_whole_search_finds(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1, PAGE + 12):
+        words = "needle" if number % 4 == 0 else "hay" if number > 5 else "hay needle"
+        make_incident(cast.contoso, number, words=words, updated_at=NOW + timedelta(seconds=number))
+    pages = {}
+    for glanced in (1, 10, PAGE + 5, 500):
+        monkeypatch.setattr(incident_queue, "GLANCED", glanced)
+        for text in ("hay", "needle", "both"):
+            found = page_of(cast.alice, text=text)
+            pages[glanced, text] = [row.number for row in found.rows], bool(found.older)
+    for text in ("hay", "needle", "both"):
+        assert len({str(pages[glanced, text]) for glanced in (1, 10, PAGE + 5, 500)}) == 1, text
+    assert len(pages[500, "needle"][0]) > 10
+
+
 def test_the_inner_query_walks_a_partial_index_of_open_incidents(cast: Cast) -> None:
     for number in range(1, 300):  # one in ten is open, so that walking the others costs something
         status = Status.RESOLVED if number % 10 else Status.ACTIVE

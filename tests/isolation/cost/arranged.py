@@ -22,8 +22,8 @@ FROM generate_series(1, %(rows)s) n
 """
 _SEARCH = """
 INSERT INTO incidents_incidentsearch (incident_id, tenant_id, text)
-SELECT id, tenant_id, lower(name) || ' ' || host || ' ' || account || repeat(' 192.0.2.' || number %% 250, 20)
-    || CASE WHEN number %% 3331 = 0 THEN ' needle' ELSE '' END
+SELECT id, tenant_id, lower(name) || ' ' || host || ' ' || account || repeat(' 192.0.2.' || number % 250, 20)
+    || CASE WHEN number % 3331 = 0 THEN ' needle' ELSE '' END
 FROM incidents_incident
 """
 TABLES = ("incidents_incident", "incidents_incidentsearch")
