@@ -146,7 +146,9 @@ def test_the_person_goes_on_to_where_they_wanted(visitor: Visitor) -> None:
     assert visitor.sign_in(next="/tenants/?state=connected").headers["Location"] == "/tenants/?state=connected"
 
 
-@pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:x"])
+@pytest.mark.parametrize(
+    "address", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:x", "x"]
+)
 def test_next_leads_nowhere_else(visitor: Visitor, address: str) -> None:
     assert visitor.sign_in(next=address).headers["Location"] == "/incidents/"
 

@@ -52,6 +52,12 @@ def test_a_new_password_ends_the_persons_other_sessions(client: Client) -> None:
     assert client.get("/incidents/").status_code == 302
 
 
+@pytest.mark.parametrize("address", ["/sign-in/", "/sign-in/?next=/sign-in/", "nowhere"])
+def test_an_address_that_leads_round_in_circles_or_nowhere_leads_to_the_queue(client: Client, address: str) -> None:
+    client.force_login(make_person("bob"))
+    assert client.get("/sign-in/", {"next": address}).headers["Location"] == "/incidents/"
+
+
 def test_every_page_of_a_signed_in_person_offers_the_way_out(client: Client) -> None:
     cast = make_cast()
     make_incident(cast.contoso, 7)
