@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import entra, flows, lockout, second_factor, sessions
 from accounts.actor import actor_for
-from accounts.forms import SignInForm
+from accounts.forms import SignInForm, account_name
 from accounts.models import User, Visit
 from accounts.refusals import Refused
 from accounts.session_limits import visits_of
@@ -43,7 +43,8 @@ class SignInView(LoginView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Count the try, then look at it. Too many: nothing is looked at, whoever is named."""
-        self.buckets = lockout.buckets_for(request, what=lockout.PASSWORD, name=request.POST.get("username", "")[:150])
+        name = account_name(request.POST.get("username", ""))
+        self.buckets = lockout.buckets_for(request, what=lockout.PASSWORD, name=name)
         if wait := lockout.count(self.buckets, now=timezone.now()):
             return too_many(self.render_to_response(self.get_context_data(form=SignInForm(), wait=minutes(wait))), wait)
         response: HttpResponse = super().post(request, *args, **kwargs)
