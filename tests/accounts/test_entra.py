@@ -250,6 +250,18 @@ def test_an_old_proof_is_none(visitor: Visitor) -> None:
     assert visitor.is_signed_in(), "the session that was there goes on"
 
 
+def test_coming_back_without_having_been_asked_proves_nothing_new(visitor: Visitor) -> None:
+    """At a desk that was left open, Microsoft lets whoever sits there choose the account that is signed in."""
+    with time_machine.travel(time.time() - 1200, tick=True):
+        visitor.sign_in("alice")
+    proved = visitor.portal.session["signed_in_at"]
+    for _ in ("in the session that goes on", "after signing out"):
+        assert visitor.sign_in("alice").status_code == 302
+        assert visitor.portal.session["signed_in_at"] == pytest.approx(proved, abs=2)
+        assert visitor.portal.get("/sessions/authenticator/").headers["Location"].startswith("/step-up/")
+        visitor.portal.post("/sign-out/")
+
+
 def test_another_person_cannot_prove_it_instead(visitor: Visitor) -> None:
     visitor.sign_in("alice")
     answer = visitor.come_back(visitor.choose(visitor.begin(fresh="1"), "bob"))
