@@ -80,7 +80,9 @@ def finish(request: HttpRequest) -> str:
         if kept["fresh_for"] is not None:
             _check_fresh(request, user, identity, kept["fresh_for"])
         flows.forget_all(request)
-        sessions.begin(request, user, "entra")
+        # Who was not asked to prove it again may have been let through: then it counts when Entra ID last asked.
+        proved_at = None if kept["fresh_for"] is not None else identity.authenticated_at or 0
+        sessions.begin(request, user, "entra", proved_at=proved_at)
     return str(kept["onward"])
 
 

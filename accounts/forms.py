@@ -13,6 +13,14 @@ class SignInForm(AuthenticationForm):
     }
 
 
+def account_name(typed: str) -> str:
+    """The user name that the form makes of what was typed; each has many ways to be written, and they are one account.
+
+    No account has a longer name than 150 characters.
+    """
+    return str(SignInForm.base_fields["username"].to_python(typed.strip()[:150]))
+
+
 class CodeForm(forms.Form):
     """A code of the authenticator, or a recovery code."""
 

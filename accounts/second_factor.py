@@ -28,8 +28,9 @@ HALF_OPEN_SECONDS = 600  # our own limit: long enough to install an authenticato
 RECOVERY_CODES = 10
 # 120 random bits: a plain hash is enough from 112 on (ASVS 5.0, 6.5.2).
 RECOVERY_BYTES = 15
-# An authenticator that is being set up. One that was reset has another name and is never offered again.
-NEW = "new"
+# An authenticator that is being set up, and in which place. One that was reset has another name; neither it nor one of
+# another place is ever offered again, for somebody may have seen its secret.
+NEW = "new {place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ def open_half(request: HttpRequest, user: User, next_url: str) -> None:
     """The password was right: remember whose, for a short time, in a session with a new id."""
     request.session.flush()
     request.session[HALF_OPEN] = {
-        "user": user.pk, "hash": user.get_session_auth_hash(), "at": int(time.time()), "next": next_url
+        "user": user.pk, "hash": user.get_session_auth_hash(), "at": int(time.time()), "next": next_url,
+        "place": secrets.token_urlsafe(12),
     }  # fmt: skip
 
 
@@ -84,18 +86,24 @@ def verify(user: User, text: str) -> str:
     return ""
 
 
-def new_authenticator(user: User) -> TOTPDevice:
-    """The authenticator that is being set up: it counts for nothing until a code of it was right."""
+def new_authenticator(user: User, place: str) -> TOTPDevice:
+    """The authenticator that is being set up in this place, which is one sign-in or one visit of the person.
+
+    It counts for nothing until a code of it was right.
+    """
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two pages opened at once show one secret
-        device: TOTPDevice = TOTPDevice.objects.get_or_create(user=user, confirmed=False, name=NEW)[0]
+        name = NEW.format(place=place)
+        device: TOTPDevice = TOTPDevice.objects.get_or_create(user=user, confirmed=False, name=name)[0]
     return device
 
 
-def confirm(*, user: User, code: str, by: Actor) -> list[str]:
+def confirm(*, user: User, place: str, code: str, by: Actor) -> list[str]:
     """A first code proves the new authenticator: it replaces any before it. Returns fresh recovery codes, or none."""
     with transaction.atomic():
-        device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False, name=NEW).first()
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)  # of two places at once, one comes first
+        name = NEW.format(place=place)
+        device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False, name=name).first()
         if device is None or not device.verify_token("".join(code.split())):
             return []
         TOTPDevice.objects.filter(user=user).exclude(pk=device.pk).delete()

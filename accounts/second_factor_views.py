@@ -60,15 +60,16 @@ def enrol(request: HttpRequest) -> HttpResponse:
     user = second_factor.half_open_for(request)
     if user is None or second_factor.is_set_up(user):
         return redirect("accounts:second_factor" if user else "accounts:sign_in")
+    place = request.session[second_factor.HALF_OPEN]["place"]
     form = FirstCodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         by = actor_for(request, person_name(user))
-        if codes := second_factor.confirm(user=user, code=form.cleaned_data["code"], by=by):
+        if codes := second_factor.confirm(user=user, place=place, code=form.cleaned_data["code"], by=by):
             onward = signed_in(request, user, "authenticator")
             return with_codes(request, codes, onward)
         refuse(request, user)
         form.add_error("code", WRONG_FIRST_CODE)
-    return page(request, "accounts/enrol.html", status=403 if form.errors else 200, **shown_of(user, form))
+    return page(request, "accounts/enrol.html", status=403 if form.errors else 200, **shown_of(user, place, form))
 
 
 @fresh_sign_in_required
@@ -81,23 +82,24 @@ def authenticator(request: HttpRequest) -> HttpResponse:
             request, "This account has no authenticator of the portal's: its second factor is set up elsewhere."
         )
         return redirect("accounts:sessions")
+    place = visit_of(request)
     form = FirstCodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         by = actor_for(request)
         with transaction.atomic():
-            codes = second_factor.confirm(user=user, code=form.cleaned_data["code"], by=by)
-            others = visits_of(user).exclude(pk=visit_of(request))
+            codes = second_factor.confirm(user=user, place=place, code=form.cleaned_data["code"], by=by)
+            others = visits_of(user).exclude(pk=place)
             end(others if codes else others.none(), why="new authenticator", by=by, now=timezone.now())
         if codes:
             return with_codes(request, codes, HttpResponseRedirect(reverse("accounts:sessions")))
         form.add_error("code", WRONG_FIRST_CODE)
-    shown = shown_of(user, form)
+    shown = shown_of(user, place, form)
     return page(request, "accounts/authenticator.html", status=403 if form.errors else 200, **shown)
 
 
-def shown_of(user: User, form: FirstCodeForm) -> dict[str, object]:
+def shown_of(user: User, place: str, form: FirstCodeForm) -> dict[str, object]:
     """What a page that sets an authenticator up shows: its secret, as a picture and as text, and the form."""
-    device = second_factor.new_authenticator(user)
+    device = second_factor.new_authenticator(user, place)
     picture = second_factor.picture_of(second_factor.address_of(device))
     return {"form": form, "picture": picture, "secret": second_factor.secret_of(device), "account": user.username}
 

@@ -20,17 +20,19 @@ from audit.record import Event, record
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
-def begin(request: HttpRequest, user: User, how: str) -> None:
+def begin(request: HttpRequest, user: User, how: str, *, proved_at: int | None = None) -> None:
     """Sign the person in, with a new session id and a line in the audit log: no line, no session.
 
     Where the same person is signed in already (they were asked once more), their visit goes on and its limits stay.
+    ``proved_at`` (epoch seconds) is when they proved who they are, where that was not just now.
     """
     now = timezone.now()
     with transaction.atomic():
         visit = _goes_on(request, user) or _new(request, user, how, now)
         login(request, user, backend=BACKEND)
         request.session.cycle_key()
-        request.session["signed_in_at"] = int(now.timestamp())
+        begun_at = int(now.timestamp())
+        request.session["signed_in_at"] = begun_at if proved_at is None else min(proved_at, begun_at)
         request.session["signed_in_how"] = how
         request.session["visit"] = str(visit.pk)
         record(Event(by=actor_for(request), action="sign in", details={"how": how}))

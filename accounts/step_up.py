@@ -101,8 +101,17 @@ def kept_form(request: HttpRequest) -> dict[str, Any] | None:
 
 def local_part(request: HttpRequest, url: str) -> str:
     """Path and query of an address of this portal; the first page for any other."""
+    return own_page(request, url) or reverse("home")
+
+
+def own_page(request: HttpRequest, url: str) -> str:
+    """Path and query of an address of this portal, or nothing.
+
+    What is left without its host is looked at once more: browsers take the path of ``https://here//there/`` for a host.
+    """
     hosts = {request.get_host()}
-    if not url or not url_has_allowed_host_and_scheme(url, allowed_hosts=hosts, require_https=request.is_secure()):
-        return reverse("home")
+    if not url_has_allowed_host_and_scheme(url, allowed_hosts=hosts, require_https=request.is_secure()):
+        return ""
     parts = urlsplit(url)
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    page = parts.path + (f"?{parts.query}" if parts.query else "")
+    return page if page.startswith("/") and url_has_allowed_host_and_scheme(page, allowed_hosts=None) else ""

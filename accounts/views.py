@@ -13,16 +13,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import entra, flows, lockout, second_factor, sessions
 from accounts.actor import actor_for
-from accounts.forms import SignInForm
+from accounts.forms import SignInForm, account_name
 from accounts.models import User, Visit
 from accounts.refusals import Refused
 from accounts.session_limits import visits_of
 from accounts.sessions import visit_of
+from accounts.step_up import own_page
 from accounts.transactions import opens_own_scope
 from audit.models import Outcome
 from audit.record import Event, record
@@ -36,9 +36,15 @@ class SignInView(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Where the person wanted to go, if that is a page of the portal and not this one."""
+        page = own_page(self.request, self.request.POST.get("next") or self.request.GET.get("next", ""))
+        return "" if page.partition("?")[0] == self.request.path else page
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Count the try, then look at it. Too many: nothing is looked at, whoever is named."""
-        self.buckets = lockout.buckets_for(request, what=lockout.PASSWORD, name=request.POST.get("username", "")[:150])
+        name = account_name(request.POST.get("username", ""))
+        self.buckets = lockout.buckets_for(request, what=lockout.PASSWORD, name=name)
         if wait := lockout.count(self.buckets, now=timezone.now()):
             return too_many(self.render_to_response(self.get_context_data(form=SignInForm(), wait=minutes(wait))), wait)
         response: HttpResponse = super().post(request, *args, **kwargs)
@@ -94,10 +100,7 @@ def entra_callback(request: HttpRequest) -> HttpResponse:
 
 def _onward(request: HttpRequest) -> str:
     """Where the person wanted to go, if that is a page of the portal."""
-    wanted = request.POST.get("next", "")
-    hosts = {request.get_host()}
-    is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts=hosts, require_https=request.is_secure())
-    return wanted if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
+    return own_page(request, request.POST.get("next", "")) or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def _refuse(request: HttpRequest, refused: Refused) -> HttpResponse:

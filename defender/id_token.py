@@ -168,7 +168,7 @@ def _is_guest(claims: Mapping[str, Any], expected: Expected) -> bool:
     """Entra ID names the identity provider where it is not the tenant itself; `acct` 1 is an optional claim."""
     provider = claims.get("idp", expected.issuer)
     own = {expected.issuer, f"https://sts.windows.net/{expected.tenant_id}/"}
-    return provider not in own or claims.get("acct", 0) not in (0, "0")
+    return not isinstance(provider, str) or provider not in own or claims.get("acct", 0) not in (0, "0")
 
 
 def _name(claims: Mapping[str, Any]) -> str:

@@ -46,10 +46,16 @@ class PortalAdminSite(AdminSite):
         return sign_out(request)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """A new password of one's own, with a line in the audit log in the same transaction."""
+        """A new password of one's own, with a line in the audit log in the same transaction.
+
+        The page compares the current password and counts no tries; proving who one is does, and asks for the code too.
+        """
+        from accounts import step_up
         from accounts.actor import actor_for
         from audit.record import Event, record
 
+        if not step_up.is_fresh(request):
+            return step_up.ask(request)
         response = super().password_change(request, extra_context)
         if response.status_code == 302:
             record(Event(by=actor_for(request), action="change own password"))

@@ -39,7 +39,7 @@ PATIENCE: Final = 0.25
 
 
 class LimitMiddleware:
-    """Refuses what comes too often with 429, before the view, the session or the database are asked."""
+    """Refuses what comes too often with 429, before the view is asked."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -2,10 +2,15 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 # In UTF-8: control characters but tab and line feeds, C1 controls, marks and overrides of direction, separators of
@@ -14,6 +19,7 @@ _HIDDEN = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]"
     rb"|\xef\xbb\xbf|\xf3\xa0[\x80\x81][\x80-\xbf]"
 )
+_CHARSET = re.compile(r";\s*charset[^;]*", re.IGNORECASE)
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -59,6 +65,32 @@ def client_address(request: HttpRequest) -> str:
         return str(ipaddress.ip_address(last))
     except ValueError:
         return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def in_utf_8(application: "WSGIApplication") -> "WSGIApplication":
+    """The application, for which every text is in UTF-8, as browsers send ours back.
+
+    Otherwise whoever asks chooses among Python's decoders, of which some raise before the first middleware is reached.
+    """
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        said = str(environ.get("CONTENT_TYPE", ""))
+        return application({**environ, "CONTENT_TYPE": _CHARSET.sub(";charset=utf-8", said)}, start_response)
+
+    return answer
+
+
+class StorableCookiesMiddleware:
+    """A NUL, which no browser sends in a cookie and PostgreSQL stores in no text, is refused before anybody looks."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Written as an octal number between quotes it gets past the web server."""
+        if any("\x00" in text for text in request.COOKIES.values()):
+            raise BadRequest("A cookie that cannot be stored.")
+        return self.get_response(request)
 
 
 class VisibleTextMiddleware:

@@ -221,6 +221,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.VisibleTextMiddleware",
+    "portal.middleware.StorableCookiesMiddleware",
     "portal.limits.LimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -8,7 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 from django.core.wsgi import get_wsgi_application
 
 from portal import start
+from portal.middleware import in_utf_8
 
 start.servers()
 start.production()
-application = get_wsgi_application()
+application = in_utf_8(get_wsgi_application())

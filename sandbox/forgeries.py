@@ -212,6 +212,7 @@ PEOPLE: dict[str, Way] = {
     "nobody's oid": _claim(oid="00000000-0000-0000-0000-000000000000"),
     "no subject": _claim(sub=GONE),
     "a guest": _claim(idp=f"https://sts.windows.net/{OTHER_TENANT}/"),
+    "a list as the place a guest comes from": _claim(idp=[f"https://sts.windows.net/{OTHER_TENANT}/"]),
     "a guest by its account type": _claim(acct=1),
     "no second factor": _claim(acrs=GONE),
     "another authentication context": _claim(acrs=["c2"]),

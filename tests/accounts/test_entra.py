@@ -146,7 +146,9 @@ def test_the_person_goes_on_to_where_they_wanted(visitor: Visitor) -> None:
     assert visitor.sign_in(next="/tenants/?state=connected").headers["Location"] == "/tenants/?state=connected"
 
 
-@pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:x"])
+@pytest.mark.parametrize(
+    "address", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:x", "x"]
+)
 def test_next_leads_nowhere_else(visitor: Visitor, address: str) -> None:
     assert visitor.sign_in(next=address).headers["Location"] == "/incidents/"
 
@@ -246,6 +248,18 @@ def test_an_old_proof_is_none(visitor: Visitor) -> None:
     answer = visitor.come_back(visitor.choose(stripped))
     assert (answer.status_code, log()[-1][2]) == (403, "not-fresh")
     assert visitor.is_signed_in(), "the session that was there goes on"
+
+
+def test_coming_back_without_having_been_asked_proves_nothing_new(visitor: Visitor) -> None:
+    """At a desk that was left open, Microsoft lets whoever sits there choose the account that is signed in."""
+    with time_machine.travel(time.time() - 1200, tick=True):
+        visitor.sign_in("alice")
+    proved = visitor.portal.session["signed_in_at"]
+    for _ in ("in the session that goes on", "after signing out"):
+        assert visitor.sign_in("alice").status_code == 302
+        assert visitor.portal.session["signed_in_at"] == pytest.approx(proved, abs=2)
+        assert visitor.portal.get("/sessions/authenticator/").headers["Location"].startswith("/step-up/")
+        visitor.portal.post("/sign-out/")
 
 
 def test_another_person_cannot_prove_it_instead(visitor: Visitor) -> None:

@@ -59,6 +59,15 @@ def test_five_wrong_tries_close_the_door_for_a_minute_even_to_the_right_password
     assert fail(client, 5) == [403] * 5, "a success empties the bucket"
 
 
+def test_a_name_written_in_other_ways_is_the_same_account(
+    client: WebClient, ada: User, clock: time_machine.Traveller
+) -> None:
+    ways = ["ada", " ada", "ada ", "\uff41da", "a\uff44a", "ad\uff41", " " * 150 + "ada"]
+    assert attempt(client, PASSWORD, username=ways[3]).status_code == 302, "the form takes them for one"
+    client.cookies.clear()
+    assert [attempt(client, username=way).status_code for way in ways] == [403] * 5 + [429] * 2
+
+
 def test_waits_double_to_a_quarter_of_an_hour_and_never_more(
     client: WebClient, ada: User, clock: time_machine.Traveller
 ) -> None:

@@ -9,8 +9,9 @@ from pytest_django import Settings
 from accounts import second_factor
 from accounts.models import User
 from audit.models import AuditEvent
+from audit.record import COMMAND_LINE
 from tests.accounts.codes import age_sign_in, code_of, set_up
-from tests.cast import make_person
+from tests.cast import PASSWORD, make_person
 from tests.conftest import WebClient
 
 PAGE = "/sessions/authenticator/"
@@ -62,6 +63,18 @@ def test_a_wrong_code_changes_nothing(browser: WebClient, bob: User) -> None:
     assert "This code is not right" in answer.text
     assert second_factor.is_set_up(bob)
     assert second_factor.verify(bob, code_of(bob)) == "authenticator", "the one they have still counts"
+
+
+def test_a_secret_that_was_only_looked_at_is_not_offered_after_a_reset(browser: WebClient, bob: User) -> None:
+    """Somebody at a desk that was left open could have photographed it."""
+    browser.get(PAGE)
+    seen = second_factor.secret_of(TOTPDevice.objects.get(user=bob, confirmed=False))
+    second_factor.forget(user=bob, by=COMMAND_LINE)
+    again = WebClient()
+    again.post("/sign-in/", {"username": "bob", "password": PASSWORD})
+    page = again.get("/sign-in/authenticator/").text
+    assert "Read this picture" in page
+    assert seen not in page
 
 
 def test_it_asks_for_a_fresh_sign_in(browser: WebClient, bob: User) -> None:

@@ -131,6 +131,22 @@ def test_an_authenticator_that_was_reset_is_not_offered_again(client: WebClient,
     assert not is_in(client)
 
 
+def test_a_secret_that_another_browser_has_seen_is_not_offered(client: WebClient, ada: User) -> None:
+    """Whoever once had the password, and looked at the page without giving a code, does not know the one in use."""
+    give_password(client)
+    client.get(ENROL)
+    seen = second_factor.secret_of(TOTPDevice.objects.get(user=ada))
+    browser = WebClient()
+    give_password(browser)
+    assert seen not in browser.get(ENROL).text
+    mine = TOTPDevice.objects.filter(user=ada).order_by("id").last()
+    assert mine is not None
+    assert client.post(ENROL, {"code": f"{totp(mine.bin_key):06}"}).status_code == 403, "a code of another's secret"
+    assert browser.post(ENROL, {"code": f"{totp(mine.bin_key):06}"}).status_code == 200
+    assert TOTPDevice.objects.get(user=ada).key == mine.key, "the other one is gone"
+    assert client.get(ENROL).headers["Location"] == CODE
+
+
 def test_half_a_sign_in_lasts_ten_minutes_and_no_longer(client: WebClient, ada: User) -> None:
     set_up(ada)
     give_password(client)

@@ -52,6 +52,25 @@ def test_a_new_password_ends_the_persons_other_sessions(client: Client) -> None:
     assert client.get("/incidents/").status_code == 302
 
 
+def test_changing_ones_password_asks_for_a_fresh_sign_in(client: Client) -> None:
+    """Else whoever holds the session could guess the current one there, as often as they like."""
+    client.force_login(User.objects.create_local(username="zoe", password=LONG, is_staff=True))
+    session = client.session
+    session["signed_in_at"] -= 302
+    session.save()
+    fields = {"old_password": LONG, "new_password1": "another long pass phrase"}
+    for answer in (client.get("/admin/password_change/"), client.post("/admin/password_change/", fields)):
+        assert answer.status_code == 302
+        assert answer.headers["Location"].startswith("/step-up/")
+    assert User.objects.get().check_password(LONG)
+
+
+@pytest.mark.parametrize("address", ["/sign-in/", "/sign-in/?next=/sign-in/", "nowhere"])
+def test_an_address_that_leads_round_in_circles_or_nowhere_leads_to_the_queue(client: Client, address: str) -> None:
+    client.force_login(make_person("bob"))
+    assert client.get("/sign-in/", {"next": address}).headers["Location"] == "/incidents/"
+
+
 def test_every_page_of_a_signed_in_person_offers_the_way_out(client: Client) -> None:
     cast = make_cast()
     make_incident(cast.contoso, 7)

@@ -151,7 +151,12 @@ def test_people_from_entra_are_led_there_and_give_no_password_here(client: WebCl
 
 
 @pytest.mark.parametrize(
-    "address", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"]
+    "address",
+    [
+        *("https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"),
+        *("http://testserver//evil.example/", "http://testserver/\t/evil.example", "http://testserver/\\evil.example"),
+        *("nowhere", "#x", "?x=1", "http://testserver"),
+    ],
 )
 def test_it_leads_nowhere_else(staff: WebClient, address: str) -> None:
     assert confirm(staff, address).headers["Location"] == "/"

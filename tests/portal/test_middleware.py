@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client, RequestFactory, override_settings
 
-from portal.middleware import ClientAddressMiddleware, VisibleTextMiddleware
+from portal.middleware import ClientAddressMiddleware, VisibleTextMiddleware, in_utf_8
 from tests.cast import PASSWORD, Cast, make_cast, make_incident, make_person
+from tests.repository.tree import ROOT
 
 EVIL = "evil.example"
 # What clients and careless proxies send to make a program believe that it is somewhere else.
@@ -289,3 +291,28 @@ def test_m3_names_with_overrides_are_harmless_on_every_page_that_shows_them(clie
             body = client.get(path, follow=True).content.decode()
             assert "U+202E" in body, path
             assert "\u202e" not in body, path
+
+
+@pytest.mark.parametrize("said", ["charset=hex", "charset=punycode", 'CharSet="utf-7"', "charset*=us'en'hex"])
+def test_no_client_chooses_how_its_text_is_decoded(said: str) -> None:
+    """Some of Python's decoders raise, others make characters that no database stores."""
+    seen: list[WSGIRequest] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(WSGIRequest(environ))
+        return []
+
+    form = RequestFactory().post("/sign-in/?next=%C3%A4", {"username": "ö"})
+    environ = {**form.environ, "CONTENT_TYPE": f"{form.environ['CONTENT_TYPE']}; {said}"}
+    in_utf_8(application)(environ, lambda *told: lambda body: None)
+    assert (seen[0].GET["next"], seen[0].POST["username"]) == ("ä", "ö")
+
+
+def test_the_web_process_answers_in_our_encoding_only() -> None:
+    assert "application = in_utf_8(" in (ROOT / "portal" / "wsgi.py").read_text()
+
+
+@pytest.mark.django_db
+def test_a_cookie_with_a_character_that_no_database_stores_is_refused_and_no_fault() -> None:
+    answer = Client().get("/sign-in/", headers={"cookie": f'{settings.SESSION_COOKIE_NAME}="abcdefgh\\000"'})
+    assert answer.status_code == 400
