@@ -6,6 +6,7 @@ to Microsoft; each refusal is noted once; and whom it lets in does get there, or
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from django.db.models import Model
 from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
+from accounts import step_up
 from tests.defender.microsoft import Microsoft, microsoft
 from tests.isolation.recipes import Door, Recipe, recipes
 from tests.isolation.routes import Route, routes
@@ -71,7 +73,13 @@ def entra() -> Iterator[Microsoft]:
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker, entra: Microsoft) -> Iterator[World]:
     """One for all addresses, since whatever a request does is taken back."""
     urls = dict.fromkeys(("login", "xdr", "mde", "graph"), entra.server.url)
-    with django_db_blocker.unblock(), override_settings(SANDBOX_URLS=urls), undone():
+    with (
+        django_db_blocker.unblock(),
+        override_settings(SANDBOX_URLS=urls),
+        pytest.MonkeyPatch.context() as patch,
+        undone(),
+    ):
+        patch.setattr(step_up, "FRESH_FOR", timedelta(hours=2))  # the walk may take longer than a proof holds
         yield make_world()
 
 
