@@ -1,9 +1,10 @@
 """People sign in through the home tenant in a real browser, under the portal's own content policy."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from demo.stack import Stack
+from tests.journeys.portal_under_test import eventually
 from tests.journeys.steps import person_named, sign_in, sign_in_without_microsoft
 from tests.journeys.test_pages_journey import assert_accessible, assert_fits
 
@@ -57,13 +58,36 @@ def test_the_emergency_account_comes_in_without_microsoft(page: Page) -> None:
     expect(page.get_by_role("link", name="Administration")).to_be_visible()
 
 
-def test_a_page_whose_session_has_ended_leaves_the_screen(page: Page) -> None:
+@pytest.mark.parametrize("answers", ["the portal", "nobody"])
+def test_a_page_whose_session_has_ended_leaves_the_screen(page: Page, answers: str) -> None:
     page.clock.install()
     sign_in(page, "alice")
     page.goto("/tenants/")
     expect(page.locator("main")).to_contain_text("Contoso")
     page.clock.fast_forward("01:00")
     expect(page.locator("main")).to_contain_text("Contoso")
-    page.context.clear_cookies(name="session")
+    if answers == "the portal":
+        page.context.clear_cookies(name="session")
+        page.clock.fast_forward("01:00")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    else:
+        page.route("**/sessions/", lambda route: route.abort())
+        page.clock.fast_forward("20:00")
+        expect(page.locator("main")).to_contain_text("Contoso")
+        page.clock.fast_forward("12:00")
+        expect(page.locator("main")).to_have_text("The portal has not answered for a long time. Reload this page.")
+
+
+def test_an_answer_that_comes_late_is_no_sign_of_life_now(page: Page) -> None:
+    page.clock.install()
+    sign_in(page, "alice")
+    page.goto("/tenants/")
+    held: list[Route] = []
+    page.route("**/sessions/", lambda route: route.abort() if held else held.append(route))
     page.clock.fast_forward("01:00")
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    eventually(lambda: page.evaluate("1") and held, seconds=10)
+    page.clock.fast_forward("29:00")
+    held[0].fulfill(status=200)
+    page.wait_for_timeout(200)
+    page.clock.fast_forward("01:30")
+    expect(page.locator("main")).to_have_text("The portal has not answered for a long time. Reload this page.")

@@ -113,11 +113,12 @@
   let answered = Date.now();
 
   async function lookAtSession() {
+    const asked = Date.now();
     try {
       const headers = { "X-Poll": "1" };
       const answer = await fetch(session, { method: "HEAD", headers, redirect: "manual", cache: "no-store" });
       if (answer.type === "opaqueredirect") window.location.reload();
-      answered = Date.now();
+      answered = Math.max(answered, asked);
     } catch {
       if (Date.now() - answered < rests) return;
       document.getElementById("main").textContent = "The portal has not answered for a long time. Reload this page.";
