@@ -9,6 +9,7 @@ import psycopg
 
 import embedded
 from embedded.places import places
+from tests.dropped import drop_database
 from tests.repository.tree import ROOT
 
 FOLDER = ROOT / ".local" / "bench"
@@ -23,7 +24,7 @@ def prepare(upstream: str) -> dict[str, str]:
     """Servers, database, tables; this process's environment and Django become a worker's. Returns that environment."""
     addresses = embedded.ensure(FOLDER / "servers")
     with psycopg.connect(administrator_url("postgres"), autocommit=True) as server:
-        server.execute("DROP DATABASE IF EXISTS portal WITH (FORCE)")
+        drop_database(server, "portal")
         server.execute("CREATE DATABASE portal OWNER portal")
     env = {
         "PORTAL_ENV": "local",

@@ -25,6 +25,7 @@ from tests.canaries.scanner import Sink
 from tests.canaries.sinks import collect
 from tests.canaries.valkey import Valkey, own_valkey
 from tests.defender.certificates import self_signed
+from tests.dropped import drop_database
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def copy_of_database(original: str, canaries: Canaries) -> Iterator[tuple[str, s
     parts = urlsplit(administrator)
     name, login, password = f"test_{original}", f"canary_{os.getpid()}", canaries.plant("database password")
     with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as server:
-        _run(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        drop_database(server, name)
         _run(server, "DROP ROLE IF EXISTS {}", login)  # of a run that was killed
         _run(server, "CREATE DATABASE {} TEMPLATE {}", name, original)
         server.execute(
@@ -59,7 +60,7 @@ def copy_of_database(original: str, canaries: Canaries) -> Iterator[tuple[str, s
         yield with_password(here, login, password), here
     finally:
         with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as server:
-            _run(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+            drop_database(server, name)
             _run(server, "DROP ROLE IF EXISTS {}", login)
 
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.dropped import drop_database
 from tests.repository.production import environment, run
 from tests.repository.tree import ROOT
 
@@ -57,14 +58,14 @@ def logins() -> Iterator[dict[str, str]]:
         is_mighty, may_make_roles = rights(server)
         if not may_make_roles:
             pytest.skip("The given login may not make roles, as the document asks of an administrator.")
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        drop_database(server, database())
         server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(name))
         try:
             _run_as_documented(prefix, blocks() if is_mighty else blocks()[:1])
             found = {process: _url(f"{prefix}_{process}_login") for process in PROCESSES}
             yield {**found, "backup": _url(f"{prefix}_backup")}
         finally:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            drop_database(server, database())
             for login in (*(f"{process}_login" for process in PROCESSES), "backup"):
                 server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{prefix}_{login}")))
 

@@ -20,6 +20,7 @@ import embedded
 from demo.ports import free_port
 from demo.processes import Process, Waiter, wait_until
 from embedded.places import Addresses, places
+from tests.dropped import drop_database
 from tests.repository.tree import ROOT
 
 # Every wait is a setting; here all of them are small, so that minutes show what otherwise takes days.
@@ -171,7 +172,7 @@ def _migrate(stage: Stage) -> None:
     """An empty database with roles and tables, in place of what an earlier soak left."""
     url = places(stage.folder / "servers").url(user="postgres", database="postgres")
     with psycopg.connect(url, autocommit=True) as server:
-        server.execute("DROP DATABASE IF EXISTS portal WITH (FORCE)")
+        drop_database(server, "portal")
         server.execute("CREATE DATABASE portal OWNER portal")
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(command, env=stage.env | {"PORTAL_PROCESS": "owner"}, cwd=ROOT, check=True, timeout=120)
