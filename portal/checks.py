@@ -12,6 +12,8 @@ GUARDS: Final = (
     "portal.middleware.HeadersMiddleware",
     "portal.limits.LimitMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "accounts.session_limits.SessionLimitsMiddleware",
+    "accounts.denials.DenialMiddleware",
     "tenants.middleware.ScopeMiddleware",
 )
 # What the content policy must say at least, and what no directive of it may say.
@@ -41,7 +43,7 @@ def production_is_safe(**kwargs: Any) -> list[CheckMessage]:
                 id="portal.W001",
             )
         )
-    if settings.PORTAL_PROCESS != "web" and not settings.AUDIT_SIGNING_KEY:
+    if settings.PORTAL_PROCESS not in {"web", "beat"} and not settings.AUDIT_SIGNING_KEY:
         hint = "Without anchors a cut end of the log cannot be found. docs/operations.md says how to make the key."
         found.append(Warning("AUDIT_SIGNING_KEY is not set.", hint=hint, id="portal.W003"))
     if settings.SIGN_IN_SECOND_FACTOR == "policy":

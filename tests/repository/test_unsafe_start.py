@@ -40,6 +40,8 @@ GUARDS = (
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "accounts.session_limits.SessionLimitsMiddleware",
+    "accounts.denials.DenialMiddleware",
     "tenants.middleware.ScopeMiddleware",
 )
 # Reads the settings of production, edits one, and says what a start would say about each.
@@ -100,6 +102,21 @@ def test_p3_web_worker_and_beat_end_with_a_sentence_where_the_settings_file_was_
     assert "The portal does not start, because of its settings:\n" in done.stderr
     assert "SESSION_COOKIE_SECURE" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"PORTAL_PROCESS": "worker", "AUDIT_SIGNING_KEY": None},
+        {"PORTAL_PROCESS": "web", "SIGN_IN_SECOND_FACTOR": "policy"},
+        {"PORTAL_PROCESS": "beat", "ALARM_EMAIL": None},
+    ],
+    ids=["nothing is anchored", "Entra ID alone looks at the second factor", "no mail"],
+)
+def test_what_is_only_warned_of_starts(image: Path, chosen: dict[str, str | None]) -> None:
+    program = "from portal import start\nstart.production()\nprint('started')"
+    done = run("-c", program, env=environment(DJANGO_SETTINGS_MODULE="portal.settings", **chosen), cwd=image)
+    assert (done.returncode, done.stdout) == (0, "started\n"), done.stderr
 
 
 def test_k5_a_web_process_of_production_leaves_no_core_and_lets_nobody_read_its_memory(image: Path) -> None:
