@@ -1,6 +1,6 @@
 """People and their grants in the admin."""
 
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -45,6 +45,14 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         subject = f"{obj._meta.verbose_name} {obj}"
         details = {"change": str(message)[:1000]}
         record(Event(by=actor_for(request), action=action, subject=subject, details=details))
+
+
+F = TypeVar("F", bound=type[Any])
+
+
+def filled_in_by(request: HttpRequest, form: F) -> F:
+    """The form class, whose ``by`` is the person who fills it in."""
+    return cast(F, type(form.__name__, (form,), {"by": request.user}))
 
 
 class FreshAdmin(AuditedAdmin):
@@ -125,8 +133,7 @@ class PersonAdmin(FreshAdmin, UserAdmin):  # type: ignore[type-arg]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form knows who fills it in."""
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"by": request.user})
+        return filled_in_by(request, super().get_form(request, obj, change=change, **kwargs))
 
     @admin.action(description="End every session of the selected people")
     def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:

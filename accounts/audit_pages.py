@@ -14,6 +14,7 @@ from accounts import step_up
 from accounts.actor import actor_for
 from accounts.models import User
 from accounts.roles import Permission, staff_allows
+from accounts.transactions import opens_own_scope
 from audit.forms import SearchForm
 from audit.record import Event, record
 from audit.search import Page, lines_of, page_of
@@ -41,10 +42,12 @@ def events(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@opens_own_scope
 def download(request: HttpRequest) -> HttpResponseBase:
     """The same rows as JSON Lines, all pages of them, oldest first. Recorded before the first byte is sent.
 
-    It may be the whole log, so it asks for a fresh sign-in.
+    It may be the whole log, so it asks for a fresh sign-in. Rows are sent after the view has ended, in a transaction of
+    their own; no tenant-owned row is among them.
     """
     _staff_only(request)
     if not step_up.is_fresh(request):
@@ -57,10 +60,6 @@ def download(request: HttpRequest) -> HttpResponseBase:
     response = StreamingHttpResponse(lines_of(search), content_type="application/x-ndjson")
     response.headers["Content-Disposition"] = f'attachment; filename="audit-{timezone.now():%Y%m%dT%H%M%SZ}.jsonl"'
     return response
-
-
-# Rows are sent after the view has ended, in a transaction of their own; no tenant-owned row is among them.
-download.opens_own_scope = True  # type: ignore[attr-defined]
 
 
 def _staff_only(request: HttpRequest) -> None:

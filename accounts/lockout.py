@@ -10,7 +10,6 @@ nobody has are counted like others. A full bucket waits a minute, then two, four
 without a try empties it.
 """
 
-import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
 from accounts.models import Tries, User
+from accounts.networks import network_of
 
 # Our own limits. Five wrong passwords are a person's bad morning; a shared address has more people behind it.
 TRIES = 5
@@ -55,10 +55,10 @@ def buckets_for(request: HttpRequest, *, what: str, name: str) -> list[Bucket]:
     """The buckets of a try with ``what`` (password, code) for the account of that name, whether or not it exists."""
     if browser := _known_browser(request, name):
         return [Bucket(_key(what, "browser", browser), TRIES)]
-    network = network_of(request.META.get("REMOTE_ADDR", ""))
+    place = network_of(request.META.get("REMOTE_ADDR", ""))
     found = [
-        Bucket(_key(what, "account and address", name, network), TRIES),
-        Bucket(_key(what, "address", network), TRIES_PER_ADDRESS, is_shared=True),
+        Bucket(_key(what, "account and address", name, place), TRIES),
+        Bucket(_key(what, "address", place), TRIES_PER_ADDRESS, is_shared=True),
     ]
     if what == CODE:
         found.append(Bucket(_key(what, "account", name), CODES_PER_ACCOUNT))
@@ -88,6 +88,8 @@ def forgive(buckets: list[Bucket]) -> None:
     Tries.objects.filter(key__in=[bucket.key for bucket in buckets if not bucket.is_shared]).delete()
     with transaction.atomic():
         for bucket in buckets:
+            if not bucket.is_shared:
+                continue
             row = Tries.objects.select_for_update().filter(key=bucket.key, tries__gt=0).first()
             if row:
                 row.tries -= 1
@@ -102,18 +104,6 @@ def remember_browser(response: HttpResponse, user: User) -> None:
     response.set_cookie(
         cookie_name(), value, max_age=life, secure=settings.IS_HTTPS, httponly=True, samesite="Lax", path="/"
     )
-
-
-def network_of(address: str) -> str:
-    """An IPv4 address, or the /64 of an IPv6 address: one subscriber has that many, and could use each once."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    mapped = getattr(found, "ipv4_mapped", None)
-    if mapped or found.version == 4:
-        return str(mapped or found)
-    return str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def wait_after(tries: int, limit: int) -> timedelta | None:

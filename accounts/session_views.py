@@ -9,9 +9,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import second_factor
 from accounts.actor import actor_for
 from accounts.models import User, Visit
-from accounts.second_factor import is_demanded_of
 from accounts.session_limits import end, open_visits_of, visits_of
 from accounts.sessions import visit_of
 from accounts.step_up import fresh_sign_in_required
@@ -22,7 +22,9 @@ def sessions(request: HttpRequest) -> HttpResponse:
     """Where the person is signed in: since when, last seen, how, from where, with what."""
     visits = open_visits_of(cast(User, request.user), timezone.now())
     this = UUID(visit_of(request))
-    shown = {"visits": visits, "this": this, "has_authenticator": is_demanded_of(cast(User, request.user))}
+    shown: dict[str, object] = {"visits": visits, "this": this}
+    if second_factor.is_demanded_of(cast(User, request.user)):
+        shown |= {"has_authenticator": True, "codes": second_factor.recovery_codes_left(cast(User, request.user))}
     return render(request, "accounts/sessions.html", shown)
 
 

@@ -4,7 +4,7 @@ from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -25,7 +25,7 @@ def step_up(request: HttpRequest) -> HttpResponse:
     onward = local_part(request, request.POST.get("next") or request.GET.get("next", ""))
     shown = {"onward": onward, "waits": onward == reverse("accounts:again")}
     if not user.is_local:
-        return render(request, "accounts/step_up.html", {**shown, "entra_url": entra_url()})
+        return render(request, "accounts/step_up.html", shown)
     form = AgainForm(request.POST if request.method == "POST" else None)
     if not second_factor.is_demanded_of(user):
         del form.fields["code"]
@@ -49,14 +49,6 @@ def proves(user: User, given: dict[str, str]) -> bool:
     if not user.check_password(given["password"]):
         return False
     return not second_factor.is_demanded_of(user) or bool(second_factor.verify(user, given["code"]))
-
-
-def entra_url() -> str:
-    """Where a sign-in through Entra ID begins, where this portal has one."""
-    try:
-        return reverse("accounts:entra_begin")
-    except NoReverseMatch:
-        return ""
 
 
 @require_safe

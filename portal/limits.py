@@ -5,7 +5,6 @@ PostgreSQL. Redis may be emptied at any time; the count then begins anew. While 
 counts for itself: the limit never goes away, it only gets wider.
 """
 
-import ipaddress
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,8 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+
+from accounts.networks import network_of
 
 log = structlog.get_logger("portal.limits")
 
@@ -69,16 +70,8 @@ def refusal(*, wait: int) -> HttpResponse:
 
 
 def network(address: str) -> str:
-    """Whom a count is for: one IPv4 address, or the /64 that a household or an office has of IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
+    """Whom a count is for: a network; what is no address is counted together."""
+    return network_of(address) or "unknown"
 
 
 def count(key: str, *, now: float) -> int:

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from accounts.actor import actor_for
-from accounts.admin import AuditedAdmin, FreshAdmin, PersonAdmin
+from accounts.admin import AuditedAdmin, FreshAdmin, PersonAdmin, filled_in_by
 from accounts.models import User
 from audit.admin import ReadOnlyAdmin
 from audit.record import Event, record
@@ -223,8 +223,7 @@ class TenantGroupAdmin(FreshAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form knows who fills it in."""
-        form = super().get_form(request, obj, change, **kwargs)
-        return type(form.__name__, (form,), {"by": request.user})
+        return filled_in_by(request, super().get_form(request, obj, change, **kwargs))
 
     list_display = ["name", "covers_all"]
     search_fields = ["name"]
@@ -244,11 +243,6 @@ class GrantAdminForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
-def form_of(request: HttpRequest) -> type[GrantAdminForm]:
-    """The form that knows who fills it in."""
-    return type("GrantForm", (GrantAdminForm,), {"by": request.user})
-
-
 class GrantInline(ChosenByName, admin.TabularInline):  # type: ignore[type-arg]
     """A person's roles over tenants and groups."""
 
@@ -258,7 +252,7 @@ class GrantInline(ChosenByName, admin.TabularInline):  # type: ignore[type-arg]
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Each row knows who fills it in."""
-        return super().get_formset(request, obj, **{"form": form_of(request), **kwargs})
+        return super().get_formset(request, obj, **{"form": filled_in_by(request, GrantAdminForm), **kwargs})
 
 
 PersonAdmin.inlines = [GrantInline]  # people know nothing of tenants, so the inline is added from here
@@ -275,7 +269,7 @@ class GrantAdmin(ChosenByName, FreshAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form knows who fills it in."""
-        return super().get_form(request, obj, change, **{"form": form_of(request), **kwargs})
+        return super().get_form(request, obj, change, **{"form": filled_in_by(request, GrantAdminForm), **kwargs})
 
     def save_model(self, request: HttpRequest, obj: Grant, form: Any, change: bool) -> None:
         """Note who granted it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from accounts.actor import person_name
 from accounts.models import User
 from accounts.roles import Role
 from audit.record import Actor, Event, record
@@ -117,5 +118,4 @@ def _of_one_tenant(grant: Grant) -> Tenant:
 
 
 def _record(by: Actor, action: str, tenant: Tenant, user: User, **details: str) -> None:
-    subject = f"{user.display_name} (#{user.pk})"
-    record(Event(by=by, action=action, tenant=tenant.entra_id, subject=subject, details=details))
+    record(Event(by=by, action=action, tenant=tenant.entra_id, subject=person_name(user), details=details))

@@ -7,10 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from accounts.models import User
-from accounts.transactions import opens_own_scope
 from tenants import scope
-
-__all__ = ["ScopeMiddleware", "opens_own_scope"]
 
 
 class ScopeMiddleware:

@@ -12,13 +12,13 @@ from accounts.actor import actor_for
 from accounts.models import User
 from accounts.roles import Permission
 from accounts.step_up import fresh_sign_in_required
+from accounts.transactions import opens_own_scope
 from audit.record import Event, record
 from defender.errors import DefenderError
 from tenants import consent, scope, tokens
 from tenants.access import access_tenant, staff_only
 from tenants.forms import ConnectForm
 from tenants.leases import ask_for_check, ask_for_pass
-from tenants.middleware import opens_own_scope
 from tenants.models import Tenant, TenantState, TokenFacts
 
 

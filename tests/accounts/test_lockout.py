@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from accounts import lockout
 from accounts.models import Tries, User
+from accounts.networks import network_of
 from audit.models import AuditEvent
 from tests.accounts.codes import code_of, set_up
 from tests.accounts.door import told
@@ -186,7 +187,7 @@ def test_a_name_that_nobody_has_costs_as_much_work(
     ],
 )
 def test_one_subscriber_of_ipv6_is_one_address(address: str, network: str) -> None:
-    assert lockout.network_of(address) == network
+    assert network_of(address) == network
 
 
 def test_codes_are_limited_as_passwords_are(client: WebClient, ada: User, settings: Settings) -> None:

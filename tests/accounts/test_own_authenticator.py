@@ -49,6 +49,7 @@ def test_a_new_one_replaces_the_old_with_its_codes_and_ends_other_sessions(brows
     assert is_in(elsewhere), "nothing has changed yet"
     shown = browser.post(PAGE, {"code": code_of(bob, confirmed=False)})
     assert len(set(re.findall(r"<li>([a-z2-7-]{29})</li>", shown.text))) == 10
+    assert "You have 10 recovery codes left." in browser.get("/sessions/").text
     assert (is_in(browser), is_in(elsewhere)) == (True, False)
     assert TOTPDevice.objects.get(user=bob).key not in old_codes
     lines = AuditEvent.objects.filter(actor__startswith="Bob").order_by("id").values_list("action", flat=True)
@@ -88,7 +89,8 @@ def test_it_asks_for_a_fresh_sign_in(browser: WebClient, bob: User) -> None:
 def test_whoever_has_a_second_factor_elsewhere_is_told_so(db: None, settings: Settings) -> None:
     settings.LOCAL_SECOND_FACTOR = False
     client = signed_in(make_person("alice"))
-    assert PAGE not in client.get("/sessions/").text
+    page = client.get("/sessions/").text
+    assert PAGE not in page and "recovery code" not in page
     answer = client.get(PAGE, follow=True)
     assert answer.redirect_chain[-1][0] == "/sessions/"
     assert "second factor is set up elsewhere" in answer.text
