@@ -6,6 +6,7 @@ Counts, facets, search, cursors, orders, names in filters: whatever could carry 
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from http.cookies import SimpleCookie
 
 import pytest
@@ -70,7 +71,7 @@ def steps() -> st.SearchStrategy[Step]:
 
 
 def northwind() -> Tenant:
-    """More incidents than one page holds, of every kind."""
+    """More incidents than one page holds, of every kind; those of others are newer."""
     tenant = make_tenant("Northwind", now=NOW)
     fill_tenant(tenant, 2)
     severities, statuses = list(Severity), [Status.ACTIVE, Status.IN_PROGRESS, Status.RESOLVED]
@@ -82,6 +83,7 @@ def northwind() -> Tenant:
             severity=severities[number % len(severities)],
             status=statuses[number % len(statuses)],
             assigned_to="ned@northwind.example" * (number % 2),
+            updated_at=NOW - timedelta(hours=1),
         )
     return tenant
 

@@ -152,8 +152,19 @@ def test_a_worker_cannot_write_into_a_tenant_it_has_not_claimed(full: Cast) -> N
         copied.pop("id")
         stolen = {**copied, "tenant_id": full.northwind.pk, "number": 99}
         refused(ProgrammingError, lambda: Incident.objects.create(**stolen))
+        # Without RETURNING no policy of reading looks at the new row: here WITH CHECK stands alone.
+        refused(ProgrammingError, lambda: copy_into(full.northwind.pk, sorted(copied)))
         refused(ProgrammingError, lambda: Incident.objects.update(tenant_id=full.northwind.pk))
         assert Incident.objects.filter(tenant_id=full.northwind.pk).update(name="mine") == 0
+
+
+def copy_into(tenant_id: int, columns: list[str]) -> None:
+    """Incident 7 of the tenant that is claimed, once more as another tenant's."""
+    changed = {"tenant_id": "%s", "number": "99"}
+    values = ", ".join(changed.get(column, column) for column in columns)
+    with connection.cursor() as cursor:
+        table, names = Incident._meta.db_table, ", ".join(columns)
+        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE number = 7", [tenant_id])  # noqa: S608  names of ours
 
 
 def test_a_child_cannot_hang_on_another_tenants_parent_x8(full: Cast) -> None:
