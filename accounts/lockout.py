@@ -87,9 +87,7 @@ def forgive(buckets: list[Bucket]) -> None:
     """The try was right: it does not count, and what the person got wrong before is forgotten."""
     Tries.objects.filter(key__in=[bucket.key for bucket in buckets if not bucket.is_shared]).delete()
     with transaction.atomic():
-        for bucket in buckets:
-            if not bucket.is_shared:
-                continue
+        for bucket in (bucket for bucket in buckets if bucket.is_shared):
             row = Tries.objects.select_for_update().filter(key=bucket.key, tries__gt=0).first()
             if row:
                 row.tries -= 1

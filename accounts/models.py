@@ -70,10 +70,6 @@ class User(AbstractBaseUser):
         """Django admin's question about an app's section."""
         return self.is_active and self.is_staff
 
-    def has_perms(self, perms: Any, obj: Any = None) -> bool:
-        """Django admin's question about several permissions at once."""
-        return self.is_active and self.is_staff
-
 
 class Visit(models.Model):
     """One person in one browser, from sign-in to its end.

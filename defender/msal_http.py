@@ -47,9 +47,7 @@ class MsalHttp:
     def get(self, url: str, params: Mapping[str, str] | None = None, **rest: Any) -> MsalResponse:
         """Tenant discovery: an object that names the endpoints, in the cloud we asked."""
         address = f"{url}?{urlencode(params)}" if params else url
-        reply = self._transport.call(
-            "GET", address, headers=_headers(rest), deadline=self._deadline, max_bytes=MAX_BYTES
-        )
+        reply = self._call("GET", address, _headers(rest))
         document = oauth_object(reply)
         prefix = self._transport.cloud.authority + "/"
         endpoints = [document.get(name) for name in ("authorization_endpoint", "token_endpoint")]
@@ -61,9 +59,7 @@ class MsalHttp:
         """The token request; `data` is MSAL's form. Nothing of the answer but the token and its age is passed on."""
         form = data if isinstance(data, str) else urlencode({key: _flat(value) for key, value in (data or {}).items()})
         headers = {**_headers(rest), "Content-Type": "application/x-www-form-urlencoded"}
-        reply = self._transport.call(
-            "POST", url, headers=headers, body=form, deadline=self._deadline, max_bytes=MAX_BYTES
-        )
+        reply = self._call("POST", url, headers, form)
         return MsalResponse(msgspec.json.encode(self.passed_on(oauth_object(reply), reply)).decode())
 
     def _call(self, method: str, url: str, headers: dict[str, str], body: str | None = None) -> Reply:

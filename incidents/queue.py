@@ -131,9 +131,9 @@ def find_rows(filters: Filters, tenant_ids: Sequence[int], place: Place | None) 
     A word that stands in many incidents fills the page from the newest few, which spares it the fence of all others.
     """
     parameters: dict[str, Any] = {"tenants": list(tenant_ids), "limit": PAGE + 1}
-    if filters.words and GLANCED < SEARCHED:
+    if filters.words:
         glance = rows_statement(filters, place, parameters, with_words=KEYS_AT_A_GLANCE)
-        found = _select(glance, parameters | {"searched": GLANCED})
+        found = _select(glance, parameters | {"searched": min(GLANCED, SEARCHED)})
         if len(found) > PAGE:
             return found
     return _select(rows_statement(filters, place, parameters), parameters | {"searched": SEARCHED})
