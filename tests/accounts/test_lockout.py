@@ -214,3 +214,14 @@ def test_what_was_typed_as_a_name_is_not_stored_and_old_tries_go(
 def test_a_closed_door_writes_no_further_lines(client: WebClient, ada: User, clock: time_machine.Traveller) -> None:
     fail(client, 50)
     assert AuditEvent.objects.filter(outcome="denied").count() == 5
+
+
+@pytest.mark.django_db
+def test_what_is_forgotten_already_is_forgiven_without_a_trace() -> None:
+    buckets = [lockout.Bucket("one", 5), lockout.Bucket("many", 50, is_shared=True)]
+    lockout.forgive(buckets)
+    assert not Tries.objects.exists()
+    lockout.count(buckets, now=START)
+    lockout.forgive(buckets)
+    lockout.forgive(buckets)
+    assert list(Tries.objects.values_list("key", "tries")) == [("many", 0)]
