@@ -399,3 +399,19 @@ def test_the_page_may_have_shown_an_older_value_than_our_copy(
     assert remote(theirs, number)["status"] == "InProgress"
     assert the_intent(contoso).state == IntentState.CONFLICT
     assert timedelta() < timezone.now() - the_intent(contoso).decided_at
+
+
+def test_what_was_sent_long_ago_is_not_laid_over_what_came_after_it(
+    world: World, theirs: TheirTenant, contoso: Tenant, alice: User, number: int
+) -> None:
+    """The first is sent and has no witness yet; the second stood there already, so nothing was sent for it."""
+    decide(alice, ("contoso", number), status="resolved", key="first")
+    carry()
+    decide(alice, ("contoso", number), status="in-progress", key="second")
+    world.faults.add(theirs.tenant_id, {"kind": "cut", "on": ["patch"], "count": 1})
+    carry()
+    wait_over(contoso)
+    carry()
+    assert [state for _, state in states(contoso)][1] == "confirmed"
+    decide(alice, ("contoso", number), status="resolved", key="third")
+    assert intents(contoso)[-1].seen == "in-progress"

@@ -311,7 +311,8 @@ def test_f63_who_may_not_triage_a_tenant_is_neither_offered_nor_assigned_there(c
         offered = people_for([cast.contoso.pk, cast.fabrikam.pk, cast.northwind.pk])
     names = {key: [person.name for person in people] for key, people in offered.items()}
     assert names == {cast.contoso.pk: ["Alice"], cast.fabrikam.pk: ["Alice"], cast.northwind.pk: []}
-    for number, wanted in enumerate(({"assignee": cast.bob.pk}, {"assigned_to": "charlie@mssp.example"})):
+    chosen: list[dict[str, Any]] = [{"assignee": cast.bob.pk}, {"assigned_to": "charlie@mssp.example"}]
+    for number, wanted in enumerate(chosen):
         done = decide(cast.alice, ("contoso", 7), key=f"key-{number}", **wanted)
         assert done.answers[0].code == "not-assignable"
 
