@@ -1,5 +1,6 @@
 """The tables of this app, by subject."""
 
+from incidents.models.change import IncidentChange
 from incidents.models.content import Alert, Comment, Evidence, IncidentTag, IncidentTechnique
 from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
 from incidents.models.keeping import Absence, Quarantine, Rollup
@@ -10,6 +11,7 @@ __all__ = [
     "Comment",
     "Evidence",
     "Incident",
+    "IncidentChange",
     "IncidentRaw",
     "IncidentSearch",
     "IncidentTag",

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from accounts.models import User
-from incidents.models import Absence, Comment, IncidentRaw, IncidentTag, IncidentTechnique, Quarantine
+from incidents.models import Absence, Comment, IncidentChange, IncidentRaw, IncidentTag, IncidentTechnique, Quarantine
 from tenants import links, scope
 from tenants.models import (
     Budget,
@@ -75,6 +75,9 @@ def _content(tenant: Tenant, number: int) -> None:
         IncidentTag.objects.create(**of_incident, tag=word)
         IncidentTechnique.objects.create(**of_incident, technique="T1078")
         Comment.objects.create(**of_incident, position=0, text=word)
+        IncidentChange.objects.create(
+            **of_incident, seen_at=datetime.now(UTC), updated_at=datetime.now(UTC), differences={"name": ["", word]}, by=word
+        )
         Absence.objects.create(tenant=tenant, number=900 + number, looked_at=datetime.now(UTC))
         Quarantine.objects.create(
             tenant=tenant, content_hash=b"1" * 16, reason="too-large", sentence=word, body=word.encode(), size=1,
