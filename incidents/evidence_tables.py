@@ -24,13 +24,16 @@ ALL = 1_000
 # Ours: devices whose names stand beside processes.
 DEVICES = 1_000
 
+# The alerts are given as an array: a planner that joins instead may go through all that the tenant has.
+OF_INCIDENT = """e.tenant_id = %(tenant)s AND e.alert_id = ANY(ARRAY(
+        SELECT a.id FROM incidents_alert a
+        WHERE a.tenant_id = %(tenant)s AND a.incident_id = %(incident)s AND a.gone_at IS NULL))"""
+OF_ALERT = OF_INCIDENT.replace("a.gone_at IS NULL", "a.gone_at IS NULL AND a.alert_id = %(alert)s")
 # One row per piece of evidence, however many alerts carry it: `key` is the same for the same piece in any alert.
 PICK = """
 WITH pieces AS (
     SELECT max(e.id) AS id, e.kind, count(*) AS alerts FROM incidents_evidence e
-    JOIN incidents_alert a ON a.id = e.alert_id AND a.tenant_id = e.tenant_id
-    WHERE a.tenant_id = %(tenant)s AND a.incident_id = %(incident)s AND a.gone_at IS NULL
-      AND e.tenant_id = %(tenant)s {narrow}
+    WHERE {owned} {narrow}
     GROUP BY e.kind, e.key),
 placed AS (
     SELECT id, kind, alerts, row_number() OVER (PARTITION BY kind ORDER BY alerts DESC, id) AS place,
@@ -39,12 +42,11 @@ SELECT id, kind, alerts, total FROM placed
 WHERE place <= CASE WHEN kind = 'process' THEN %(most_processes)s ELSE %(most)s END ORDER BY kind, place
 """
 # Processes name their device by its id alone.
-DEVICE_NAMES = """
+DEVICE_NAMES = f"""
 SELECT DISTINCT coalesce(e.data->>'mdatpDeviceId', e.data->>'deviceId'), e.data->>'deviceDnsName'
-FROM incidents_evidence e JOIN incidents_alert a ON a.id = e.alert_id AND a.tenant_id = e.tenant_id
-WHERE a.tenant_id = %(tenant)s AND a.incident_id = %(incident)s AND a.gone_at IS NULL
-  AND e.tenant_id = %(tenant)s AND e.kind = 'device' AND e.data->>'deviceDnsName' <> '' LIMIT %(most)s
-"""
+FROM incidents_evidence e
+WHERE {OF_INCIDENT} AND e.kind = 'device' AND e.data->>'deviceDnsName' <> '' LIMIT %(most)s
+"""  # noqa: S608  only the constant above is pasted in
 
 # Titles of the kinds, in the order they are shown; other kinds follow by name.
 TITLES = {
@@ -194,10 +196,10 @@ def _pick(incident: Incident, kind: str | None, alert: str | None) -> list[tuple
         "most": FIRST if kind is None else ALL,
         "most_processes": FIRST_PROCESSES if kind is None else ALL,
     }
-    narrow = "" if kind is None else "AND e.kind = %(kind)s "
-    narrow += "" if alert is None else "AND a.alert_id = %(alert)s"
+    narrow = "" if kind is None else "AND e.kind = %(kind)s"
+    owned = OF_INCIDENT if alert is None else OF_ALERT
     with connection.cursor() as cursor:
-        cursor.execute(PICK.format(narrow=narrow), parameters)
+        cursor.execute(PICK.format(owned=owned, narrow=narrow), parameters)
         found: list[tuple[int, str, int, int]] = cursor.fetchall()
     return found
 

@@ -7,7 +7,8 @@ a bare count. Everything here is bounded: so many values are looked for (``incid
 pieces of evidence are read; a value with more of them is called common, and nothing is concluded from it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import User
+from incidents.evidence_tables import OF_INCIDENT
 from incidents.filters import KEY_OF_STATUS
 from incidents.models import Incident, Severity
 from incidents.queue import severity_word, status_word
@@ -39,12 +41,10 @@ VALUES = f"""
 SELECT kind, value FROM (
     SELECT e.kind, e.value, row_number() OVER (
         PARTITION BY e.kind ORDER BY bool_or(lower(e.verdict) = 'malicious') DESC, count(*) DESC, e.value) AS place
-    FROM incidents_evidence e JOIN incidents_alert a ON a.id = e.alert_id AND a.tenant_id = e.tenant_id
-    WHERE a.tenant_id = %(tenant)s AND a.incident_id = %(incident)s AND a.gone_at IS NULL
-      AND e.tenant_id = %(tenant)s AND e.kind IN {_KINDS} AND e.value <> ''
+    FROM incidents_evidence e WHERE {OF_INCIDENT} AND e.kind IN {_KINDS} AND e.value <> ''
     GROUP BY e.kind, e.value) placed
 WHERE place <= 60 ORDER BY place, kind
-"""  # noqa: S608  only the constant above is pasted in
+"""  # noqa: S608  only constants are pasted in
 # The newest pieces of each value in the same tenant, outside the incident itself.
 HERE = f"""
 SELECT w.value, seen.incident_id FROM unnest(%(values)s::text[]) AS w(value) CROSS JOIN LATERAL (
@@ -139,19 +139,32 @@ class Sightings:
 
 
 def sightings(incident: Incident, user: User) -> Sightings:
-    """What the incident's values lead to, for a person who may read it. Seven queries at most, each bounded."""
+    """What the incident's values lead to, for a person who may read it. Nine statements at most, each bounded."""
     found: list[tuple[str, str]] = _rows(VALUES, {"tenant": incident.tenant_id, "incident": incident.pk})
     order = list(PER_KIND)
     found.sort(key=lambda pair: order.index(pair[0]))
     here, everywhere = telling(found, elsewhere=False), telling(found, elsewhere=True)
-    related = _related(incident, here)
+    with _bounded_scans():
+        related, elsewhere = _related(incident, here), _elsewhere(incident, user, everywhere)
     return Sightings(
         related=related[:RELATED],
         related_more=len(related) > RELATED,
-        elsewhere=_elsewhere(incident, user, everywhere),
+        elsewhere=elsewhere,
         looked_for=len(everywhere),
         counts_all=settings.SEEN_ELSEWHERE_COUNTS_ALL,
     )
+
+
+@contextmanager
+def _bounded_scans() -> Iterator[None]:
+    """Without bitmaps: a bitmap is made of every piece with the value before the first is read, and the planner, who
+    cannot know which values are common, takes one where it expects a few. In the transaction of the request only.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_bitmapscan = on")
 
 
 def _related(incident: Incident, values: Sequence[Value]) -> list[Related]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from django.db import connection
 
 from defender.times import parse_time
+from incidents.evidence_tables import OF_INCIDENT
 from incidents.models import Alert, Evidence, Incident, Severity
 from incidents.queue import severity_word
 
@@ -23,16 +24,15 @@ ALL: Final = 1_000
 
 # Times are compared as texts of one form, cut to microseconds: a time that an attacker has a hand in may have the form
 # of one and still be none (the 45th of a month), which no cast of PostgreSQL would forgive.
-MOMENTS = r"""
+MOMENTS = rf"""
 WITH pieces AS (
     SELECT max(e.id) AS id, min(coalesce(
         CASE WHEN e.kind = 'process'
-              AND e.data->>'processCreationTime' ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z?$'
+              AND e.data->>'processCreationTime' ~ '^\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{{1,9}})?Z?$'
              THEN left(rtrim(e.data->>'processCreationTime', 'Z'), 26) END,
         to_char(e.first_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')) COLLATE "C") AS at
-    FROM incidents_evidence e JOIN incidents_alert a ON a.id = e.alert_id AND a.tenant_id = e.tenant_id
-    WHERE a.tenant_id = %(tenant)s AND a.incident_id = %(incident)s AND a.gone_at IS NULL
-      AND e.tenant_id = %(tenant)s AND e.kind <> 'device'
+    FROM incidents_evidence e
+    WHERE {OF_INCIDENT} AND e.kind <> 'device'
     GROUP BY e.kind, e.key),
 moments AS (
     SELECT to_char(coalesce(first_activity_at, created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')
@@ -41,7 +41,7 @@ moments AS (
     UNION ALL SELECT at, false, id FROM pieces)
 SELECT at, is_alert, id, count(*) OVER () FROM moments WHERE at IS NOT NULL
 ORDER BY at, is_alert DESC, id LIMIT %(limit)s OFFSET %(first)s
-"""
+"""  # noqa: S608  only a constant is pasted in
 # What is said of a piece of evidence in front of its text; other kinds are called by their name.
 LABELS: Final = {
     "process": "Process",

@@ -98,7 +98,7 @@ def test_evidence_stands_once_by_kind_with_the_columns_of_its_kind(alice: WebCli
     make_evidence(alerts[0], "other:KubernetesPod", "pod", podName="web-1", namespace="prod", nested={"a": 1})
     seen = page(alice)
     assert seen.text.count("cmd /c whoami") == 1
-    for words in ("Processes 1", "Command line", "wks-1", "KubernetesPod", "podName: web-1 namespace: prod"):
+    for words in ("Processes 1", "cmd.exe PID 4, in 3 alerts", "wks-1", "KubernetesPod", "podName: web-1 namespace: prod"):
         assert words in seen.text
 
 
