@@ -67,7 +67,7 @@ class DeviceTree:
 
 def process_trees(pieces: Iterable[tuple[Evidence, int]], names: dict[str, str]) -> list[DeviceTree]:
     """Trees of (piece of evidence, number of its alerts); ``names`` maps ids of devices to names."""
-    sent = [(_process(piece, alerts), _data(piece)) for piece, alerts in pieces]
+    sent = _once((_process(piece, alerts), _data(piece)) for piece, alerts in pieces)
     by_id: dict[tuple[str, str], list[Process]] = {}
     for process, _ in sent:
         if process.pid:
@@ -81,6 +81,20 @@ def process_trees(pieces: Iterable[tuple[Evidence, int]], names: dict[str, str])
     for process in everybody:
         (process.parent.children if process.parent else roots.setdefault(process.device, [])).append(process)
     return [DeviceTree(names.get(device, device), list(_lines(roots[device]))) for device in roots]
+
+
+def _once(sent: Iterable[tuple[Process, dict[str, Any]]]) -> list[tuple[Process, dict[str, Any]]]:
+    """The same process told by one alert with its parent and by another without is one, with the parent."""
+    found: dict[object, tuple[Process, dict[str, Any]]] = {}
+    for process, data in sent:
+        is_known = process.pid and process.started_at
+        key: object = (process.device, process.pid, process.started_at, process.name) if is_known else id(process)
+        other = found.get(key)
+        if other is None or (_text(data, "parentProcessId") and not _text(other[1], "parentProcessId")):
+            found[key] = (process, data)
+        if other is not None:
+            found[key][0].alerts = max(process.alerts, other[0].alerts)
+    return list(found.values())
 
 
 def _find_parent(process: Process, data: dict[str, Any], by_id: dict[tuple[str, str], list[Process]]) -> None:

@@ -28,8 +28,8 @@ from tenants.models import Membership, Tenant
 PIECES_HERE: Final = 50
 PIECES_ELSEWHERE: Final = 200
 # Ours: what is shown of it.
-RELATED: Final = 20
-VALUES_SHOWN: Final = 8
+RELATED: Final = 10
+VALUES_SHOWN: Final = 5
 TENANTS_SHOWN: Final = 10
 NUMBERS_SHOWN: Final = 3
 
@@ -177,7 +177,9 @@ def _related(incident: Incident, values: Sequence[Value]) -> list[Related]:
         shared.setdefault(key, set()).add(value)
     best = sorted(shared, key=lambda key: (-len(shared[key]), -key))[: RELATED + 1]
     held = Incident.objects.filter(tenant_id=incident.tenant_id).select_related("tenant").in_bulk(best)
-    return [_one_related(held[key], [one for one in values if one.value in shared[key]]) for key in best if key in held]
+    by_text = {one.value: one for one in reversed(values)}  # an address that is a user and a mailbox counts once
+    once = [one for one in values if by_text[one.value] is one]
+    return [_one_related(held[key], [one for one in once if one.value in shared[key]]) for key in best if key in held]
 
 
 def _one_related(incident: Incident, values: Sequence[Value]) -> Related:
@@ -188,7 +190,7 @@ def _one_related(incident: Incident, values: Sequence[Value]) -> Related:
         status=KEY_OF_STATUS.get(incident.status, "other"),
         status_word=status_word(incident.status, incident.remote_status),
         values=values[:VALUES_SHOWN],
-        shared=len(set(_texts(values))),
+        shared=len(values),
     )
 
 

@@ -33,7 +33,9 @@ WITH pieces AS (
         to_char(e.first_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')) COLLATE "C") AS at
     FROM incidents_evidence e
     WHERE {OF_INCIDENT} AND e.kind <> 'device'
-    GROUP BY e.kind, e.key),
+    GROUP BY e.kind, CASE WHEN e.kind = 'process' THEN concat_ws(
+            ' ', e.data->>'deviceId', e.data->>'processId', e.data->>'processCreationTime', e.value)
+        ELSE encode(e.key, 'hex') END),
 moments AS (
     SELECT to_char(coalesce(first_activity_at, created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')
         COLLATE "C" AS at, true AS is_alert, id
