@@ -117,7 +117,9 @@ COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 WIDE = frozenset({"Path", "SHA-256", "URL", "Key", "Subject", "Fields"})
 # One short word or number of Microsoft's own: nothing is gained by breaking it.
-WHOLE = frozenset({"System", "Version", "Health", "Risk", "Antivirus", "Onboarding", "Delivery", "Hive", "Type", "Mails"})
+WHOLE = frozenset(
+    {"System", "Version", "Health", "Risk", "Antivirus", "Onboarding", "Delivery", "Hive", "Type", "Mails"}
+)
 # Values that people take along to other tools; a button copies them where they are what they should be.
 COPIED = frozenset({"SHA-256", "SHA-1", "Address"})
 _HASH = pattern(r"[0-9A-Fa-f]{32,64}")
@@ -173,7 +175,7 @@ class EvidenceTable:
 
 
 def evidence_tables(incident: Incident, *, kind: str | None = None, alert: str | None = None) -> list[EvidenceTable]:
-    """Every kind with its first rows, or all rows (up to ALL) of one kind; of one alert only, by its id. Three queries."""
+    """Every kind with its first rows, or up to ALL rows of one kind; by its id, of one alert only. Three queries."""
     picked = _pick(incident, kind, alert)
     full = Evidence.objects.filter(tenant_id=incident.tenant_id).in_bulk([row[0] for row in picked])
     kinds: dict[str, list[tuple[Evidence, int]]] = {}

@@ -133,11 +133,11 @@ def _cut_circle(process: Process) -> None:
 def _lines(roots: list[Process]) -> Iterator[Line]:
     """Depth first, siblings by their start; without recursion, since a chain may be as long as an attacker likes."""
     flat: list[tuple[Process, int]] = []
-    waiting = [(root, 0) for root in reversed(sorted(roots, key=_start))]
+    waiting = [(root, 0) for root in sorted(roots, key=_start)[::-1]]
     while waiting:
         process, depth = waiting.pop()
         flat.append((process, min(depth, DEEPEST)))
-        waiting += [(child, depth + 1) for child in reversed(sorted(process.children, key=_start))]
+        waiting += [(child, depth + 1) for child in sorted(process.children, key=_start)[::-1]]
     for place, (process, depth) in enumerate(flat):
         following = flat[place + 1][1] if place + 1 < len(flat) else 0
         yield Line(process, following > depth, range(max(0, depth - following)))

@@ -48,7 +48,8 @@ WHERE place <= 60 ORDER BY place, kind
 # The newest pieces of each value in the same tenant, outside the incident itself.
 HERE = f"""
 SELECT w.value, seen.incident_id FROM unnest(%(values)s::text[]) AS w(value) CROSS JOIN LATERAL (
-    SELECT a.incident_id FROM incidents_evidence e JOIN incidents_alert a ON a.tenant_id = e.tenant_id AND a.id = e.alert_id
+    SELECT a.incident_id
+    FROM incidents_evidence e JOIN incidents_alert a ON a.tenant_id = e.tenant_id AND a.id = e.alert_id
     WHERE e.value = w.value AND e.tenant_id = %(tenant)s AND e.kind IN {_KINDS}
       AND a.tenant_id = %(tenant)s AND a.incident_id <> %(incident)s
     ORDER BY e.id DESC LIMIT %(most)s) seen
@@ -129,7 +130,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
-    """``looked_for`` counts the values that were looked for elsewhere; ``counts_all`` says whether all tenants count."""
+    """``looked_for`` counts values that were looked for elsewhere; ``counts_all`` says whether all tenants count."""
 
     related: Sequence[Related]
     related_more: bool

@@ -72,8 +72,9 @@ class PageResult:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An incident as it stands in the database, locked."""
+    """An incident as it stands in the database, locked; ``head`` is what the history compares."""
 
+    head: dict[str, Any]
     number: int
     id: int
     digest: bytes
@@ -85,7 +86,6 @@ class Held:
     redirect_number: int | None
     is_stub: bool
     is_gone: bool
-    head: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ def _unknown(tenant_id: int, entries: Iterable[Entry]) -> list[Entry]:
 def _store_changed(tenant_id: int, entries: Sequence[Entry], now: datetime) -> _Outcome:
     readable, poisoned = _read(entries, now)
     wanted = {version.number for version in readable} | {p.number for p in poisoned if p.number is not None}
-    held = {row[0]: Held(*row[:-1], msgspec.json.decode(row[-1])) for row in store_sql.lock(tenant_id, sorted(wanted))}
+    held = {row[0]: Held(msgspec.json.decode(row[-1]), *row[:-1]) for row in store_sql.lock(tenant_id, sorted(wanted))}
     outcome = _Outcome()
     versions = _newest(readable, held, now)
     poisoned += _write_or_part(tenant_id, versions, held, now, outcome)

@@ -73,7 +73,7 @@ def evidence(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
     found = _readable(request, tenant, number)
     kind, alert = (_asked(request, name) for name in ("kind", "alert"))
     tables = evidence_tables(found, kind=kind, alert=alert)
-    if alert is None and kind is None or not tables and (kind is not None or not has_alert(found, alert or "")):
+    if (alert is None and kind is None) or (not tables and (kind is not None or not has_alert(found, alert or ""))):
         raise Http404
     context = {"incident": found, "alert": alert, "tables": tables, "is_all": True}
     if kind is None:

@@ -98,7 +98,13 @@ def test_evidence_stands_once_by_kind_with_the_columns_of_its_kind(alice: WebCli
     make_evidence(alerts[0], "other:KubernetesPod", "pod", podName="web-1", namespace="prod", nested={"a": 1})
     seen = page(alice)
     assert seen.text.count("cmd /c whoami") == 1
-    for words in ("Processes 1", "cmd.exe PID 4, in 3 alerts", "wks-1", "KubernetesPod", "podName: web-1 namespace: prod"):
+    for words in (
+        "Processes 1",
+        "cmd.exe PID 4, in 3 alerts",
+        "wks-1",
+        "KubernetesPod",
+        "podName: web-1 namespace: prod",
+    ):
         assert words in seen.text
 
 
@@ -229,7 +235,10 @@ def huge(cast: Cast) -> Incident:
                 value=str(n),
                 key=n.to_bytes(16, "big"),
                 data={
-                    "ipAddress": f"ip-{n}", "fileName": f"file-{n}", "userPrincipalName": f"user-{n}", "processId": n,
+                    "ipAddress": f"ip-{n}",
+                    "fileName": f"file-{n}",
+                    "userPrincipalName": f"user-{n}",
+                    "processId": n,
                 },
             )
             for alert in alerts
@@ -290,7 +299,9 @@ def test_an_alert_brings_its_own_evidence_and_no_others(alice: WebClient, cast: 
     assert "Show all 12 IP addresses" in seen.text
     assert "eve@" not in seen.text
     whole = next(a["hx-get"] for _, a in seen.tags if "hx-get" in a)
-    assert read(alice.get(whole).content).text.count("203[.]0[.]113[.]") == 24  # the value, and what its button is called
+    assert (
+        read(alice.get(whole).content).text.count("203[.]0[.]113[.]") == 24
+    )  # the value, and what its button is called
     assert "No entities reported with this alert" in page(alice, part="evidence/?alert=da-3").text
     assert alice.get("/incidents/contoso/8/evidence/?alert=da-2").status_code == 404
     assert alice.get("/incidents/contoso/7/evidence/?alert=da-9").status_code == 404
@@ -341,7 +352,20 @@ def test_f33_hostile_text_in_every_field_stays_text(alice: WebClient, cast: Cast
     texts = ("description", "category", "status", "service_source", "detection_source", "investigation_state", "actor")
     of_alert: dict[str, Any] = dict.fromkeys((*of_both, *texts, "threat_family"), payload)
     alert = make_alert(made, payload, payload, techniques=[payload], **of_alert)
-    names = ("processCommandLine", "parentProcessId", "processId", "deviceId", "sha256", "healthStatus", "url", "deviceDnsName", "fileName", "subject", "sender", payload)
+    names = (
+        "processCommandLine",
+        "parentProcessId",
+        "processId",
+        "deviceId",
+        "sha256",
+        "healthStatus",
+        "url",
+        "deviceDnsName",
+        "fileName",
+        "subject",
+        "sender",
+        payload,
+    )
     fields: dict[str, Any] = dict.fromkeys(names, payload)
     for kind in ("process", "url", "device", "file", "mailmessage", "other:" + payload):
         make_evidence(alert, kind, payload, **fields)
@@ -353,7 +377,7 @@ def test_f33_hostile_text_in_every_field_stays_text(alice: WebClient, cast: Cast
             tenant=cast.contoso, incident=made, position=0, text=payload, created_by=payload, created_at=NOW
         )
         IncidentRaw.objects.create(tenant=cast.contoso, incident=made, body=payload.encode())
-        head = dict.fromkeys(("remote_status", "name", "assigned_to", "classification"), [payload, payload])
+        head = {key: [payload, payload] for key in ("remote_status", "name", "assigned_to", "classification")}
         IncidentChange.objects.create(
             tenant=cast.contoso, incident=made, seen_at=NOW, updated_at=NOW, by=payload,
             differences={**head, "tags": [[], [payload]]},

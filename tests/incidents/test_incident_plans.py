@@ -36,8 +36,8 @@ def parameters() -> Iterator[dict[str, Any]]:
         cursor.execute("ANALYZE")
     with scope.person(cast.alice), database_role("web"):
         yield {
-            "tenant": cast.contoso.pk, "incident": cast.contoso.incidents.get(number=100).pk, "alert": "a-0", "first": 0,
-            "limit": 15, "most": 200, "most_processes": 40, "tenants": [cast.fabrikam.pk],
+            "tenant": cast.contoso.pk, "incident": cast.contoso.incidents.get(number=100).pk, "alert": "a-0",
+            "first": 0, "limit": 15, "most": 200, "most_processes": 40, "tenants": [cast.fabrikam.pk],
             "values": [f"value {n}" for n in range(40)],
         }  # fmt: skip
 

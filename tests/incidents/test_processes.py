@@ -45,7 +45,9 @@ def test_children_hang_on_the_process_that_started_them() -> None:
 
 
 def test_an_id_that_was_given_out_twice_is_told_apart_by_its_start() -> None:
-    old, new = (piece(name, processId=1, processCreationTime=START.format(at, 0)) for name, at in (("old", 1), ("new", 5)))
+    old, new = (
+        piece(name, processId=1, processCreationTime=START.format(at, 0)) for name, at in (("old", 1), ("new", 5))
+    )
     child = {"processId": 9, "parentProcessId": 1, "processCreationTime": START.format(7, 0)}
     named = piece("named", **child, parentProcessCreationTime=START.format(1, "0000001"))
     assert outline(process_trees([new, old, named], {})) == ["old", ".named", "new"]
@@ -87,7 +89,13 @@ def test_a_chain_without_end_stops_being_indented() -> None:
     assert max(line.count(".") for line in lines) == DEEPEST
 
 
-odd = st.one_of(st.none(), st.integers(-2, 4), st.sampled_from(("", "1", "2", START.format(1, 0), "x")), st.lists(st.integers(), max_size=1), st.booleans())
+odd = st.one_of(
+    st.none(),
+    st.integers(-2, 4),
+    st.sampled_from(("", "1", "2", START.format(1, 0), "x")),
+    st.lists(st.integers(), max_size=1),
+    st.booleans(),
+)
 fields = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("processId", "parentProcessId", "processCreationTime", "parentProcessCreationTime",
                                 "deviceId", "fileName", "parentProcessFileName"), odd)

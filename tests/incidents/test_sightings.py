@@ -32,7 +32,9 @@ def seen(tenant: Tenant, number: int, *pieces: tuple[str, str], minutes: int = 0
     """An incident whose one alert carries these pieces."""
     made = make_incident(tenant, number, f"{name} {number}")
     at = NOW + timedelta(minutes=minutes)
-    alert = make_alert(made, f"{tenant.slug}-{number}", first_activity_at=at, last_activity_at=at + timedelta(minutes=1))
+    alert = make_alert(
+        made, f"{tenant.slug}-{number}", first_activity_at=at, last_activity_at=at + timedelta(minutes=1)
+    )
     for kind, value in pieces:
         make_evidence(alert, kind, value)
     return made

@@ -31,7 +31,9 @@ def test_alerts_and_evidence_stand_in_the_order_of_their_times(found: Incident) 
     late = make_alert(found, "b", "Late", first_activity_at=NOW + timedelta(minutes=9))
     early = make_alert(found, "a", "Early", first_activity_at=NOW)
     seen_at(make_evidence(late, "file", "x.exe", fileName="x.exe"), 5)
-    make_evidence(early, "process", "p", processCommandLine="cmd /c", processCreationTime="2026-03-02T09:03:00.1234567Z")
+    make_evidence(
+        early, "process", "p", processCommandLine="cmd /c", processCreationTime="2026-03-02T09:03:00.1234567Z"
+    )
     seen_at(make_evidence(early, "mailmessage", "m", subject="Invoice", sender="a@b.example"), 1)
     assert told(found) == ["Alert: Early", "Mail: Invoice", "Process: cmd /c", "File: x.exe", "Alert: Late"]
 

@@ -80,7 +80,11 @@ def _content(tenant: Tenant, number: int) -> None:
         IncidentTechnique.objects.create(**of_incident, technique="T1078")
         Comment.objects.create(**of_incident, position=0, text=word)
         IncidentChange.objects.create(
-            **of_incident, seen_at=datetime.now(UTC), updated_at=datetime.now(UTC), differences={"name": ["", word]}, by=word
+            **of_incident,
+            seen_at=datetime.now(UTC),
+            updated_at=datetime.now(UTC),
+            differences={"name": ["", word]},
+            by=word,
         )
         Absence.objects.create(tenant=tenant, number=900 + number, looked_at=datetime.now(UTC))
         Quarantine.objects.create(

@@ -36,8 +36,8 @@ ALWAYS_NEW = re.compile(
 # A fresh page of northwind's is followed by its older ones where it has any.
 OLDER = re.compile(r'"([^"]*after=[\w%=-]+[^"]*)"')
 PARTS = (
-    "", "alerts/", "evidence/?kind=ip", "evidence/?alert=alert-2", "raw/", "changes/", "changes/?version=0", "sightings/",
-    "story/", "history/",
+    "", "alerts/", "evidence/?kind=ip", "evidence/?alert=alert-2", "raw/", "changes/", "changes/?version=0",
+    "sightings/", "story/", "history/",
 )  # fmt: skip
 Step = tuple[str, str]
 

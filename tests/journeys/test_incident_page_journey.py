@@ -17,7 +17,10 @@ def reader(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> ob
     """Somebody who reads every tenant, on one kind of screen, at an incident of many alerts."""
     scheme, width = SCREENS[request.param]
     context = browser.new_context(
-        base_url=stack.url, color_scheme=scheme, viewport={"width": width, "height": 900}, permissions=["clipboard-write"]
+        base_url=stack.url,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+        permissions=["clipboard-write"],
     )
     pages = watched(context)
     page = next(pages)
