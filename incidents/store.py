@@ -72,9 +72,9 @@ class PageResult:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An incident as it stands in the database, locked; ``head`` is what the history compares."""
+    """An incident as it stands in the database, locked; ``head`` are the values of `store_sql.HEAD`, then the tags."""
 
-    head: dict[str, Any]
+    head: tuple[Any, ...]
     number: int
     id: int
     digest: bytes
@@ -155,7 +155,7 @@ def _unknown(tenant_id: int, entries: Iterable[Entry]) -> list[Entry]:
 def _store_changed(tenant_id: int, entries: Sequence[Entry], now: datetime) -> _Outcome:
     readable, poisoned = _read(entries, now)
     wanted = {version.number for version in readable} | {p.number for p in poisoned if p.number is not None}
-    held = {row[0]: Held(msgspec.json.decode(row[-1]), *row[:-1]) for row in store_sql.lock(tenant_id, sorted(wanted))}
+    held = {row[0]: Held(row[11:], *row[:11]) for row in store_sql.lock(tenant_id, sorted(wanted))}
     outcome = _Outcome()
     versions = _newest(readable, held, now)
     poisoned += _write_or_part(tenant_id, versions, held, now, outcome)
@@ -281,9 +281,14 @@ def _change_rows(versions: Iterable[Version], held: dict[int, Held]) -> list[row
         ours = held.get(version.number)
         if ours is None or (ours.digest == version.entry.digest and not ours.is_gone):
             continue
-        if differing := history.differences(ours.head, rows.head_of(version)):
+        if differing := history.differences(_head(ours), rows.head_of(version)):
             found.append({"number": version.number, "differences": differing})
     return found
+
+
+def _head(ours: Held) -> rows.Row:
+    head = dict(zip((*store_sql.HEAD, "tags"), ours.head, strict=True))
+    return {**head, "redirect_number": ours.redirect_number, "is_stub": ours.is_stub, "gone": ours.is_gone}
 
 
 def _is_reread(known: Iterable[Held]) -> bool:

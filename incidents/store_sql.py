@@ -205,16 +205,14 @@ SELECT number, content_hash, parser_version, gone_at IS NOT NULL
 FROM incidents_incident WHERE tenant_id = %s AND number = ANY (%s::bigint[])
 """
 
-# The last column is what the history compares (`incidents.history.FIELDS`).
-_LOCK = """
+# From the head on, the columns are what the history compares beside some of those before (`incidents.history.FIELDS`).
+HEAD = ("name", "remote_status", "remote_severity", "assigned_to", "classification", "determination", "alert_count")
+_LOCK = f"""
 SELECT number, id, content_hash, updated_text, parser_version, status, severity, assigned_to IS NULL, redirect_number,
-    is_stub, gone_at IS NOT NULL, jsonb_build_object('name', name, 'remote_status', remote_status, 'remote_severity',
-    remote_severity, 'assigned_to', assigned_to, 'classification', classification, 'determination', determination,
-    'redirect_number', redirect_number, 'alert_count', alert_count, 'is_stub', is_stub, 'gone', gone_at IS NOT NULL,
-    'tags', ARRAY(SELECT t.tag FROM incidents_incidenttag t WHERE t.tenant_id = mine.tenant_id
-        AND t.incident_id = mine.id))::text
+    is_stub, gone_at IS NOT NULL, {", ".join(HEAD)},
+    ARRAY(SELECT t.tag FROM incidents_incidenttag t WHERE t.tenant_id = mine.tenant_id AND t.incident_id = mine.id)
 FROM incidents_incident mine WHERE tenant_id = %s AND number = ANY (%s::bigint[]) ORDER BY number FOR UPDATE
-"""
+"""  # noqa: S608  only the constants above are pasted in
 
 _ALERTS = """
 SELECT i.number, a.id, a.alert_id, a.content_hash, a.gone_at IS NOT NULL
