@@ -1,6 +1,17 @@
 """What a browser asks of incidents."""
 
-from incidents.views.incident import alerts, changes, evidence, incident, raw
+from incidents.views.incident import alerts, changes, evidence, history, incident, raw, sightings, story
 from incidents.views.queue import queue, queue_rows
 
-__all__ = ["alerts", "changes", "evidence", "incident", "queue", "queue_rows", "raw"]
+__all__ = [
+    "alerts",
+    "changes",
+    "evidence",
+    "history",
+    "incident",
+    "queue",
+    "queue_rows",
+    "raw",
+    "sightings",
+    "story",
+]
