@@ -37,6 +37,10 @@ _INCIDENT = {
     "cleaned": "boolean",
     "is_stub": "boolean",
     "parser_version": "smallint",
+    "first_touched_at": "timestamptz",
+    "closed_at": "timestamptz",
+    "seen_untouched": "boolean",
+    "seen_open": "boolean",
 }
 _ALERT = {
     "alert_id": "text",
@@ -200,7 +204,7 @@ FROM incidents_incident WHERE tenant_id = %s AND number = ANY (%s::bigint[])
 
 _LOCK = """
 SELECT number, id, content_hash, updated_text, parser_version, status, severity, assigned_to IS NULL, redirect_number,
-    is_stub, gone_at IS NOT NULL
+    is_stub, gone_at IS NOT NULL, created_at, first_touched_at, closed_at, seen_untouched, seen_open
 FROM incidents_incident WHERE tenant_id = %s AND number = ANY (%s::bigint[]) ORDER BY number FOR UPDATE
 """
 

@@ -1,6 +1,7 @@
 """The tables of this app, by subject."""
 
 from incidents.models.content import Alert, Comment, Evidence, IncidentTag, IncidentTechnique
+from incidents.models.daily import Daily
 from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
 from incidents.models.keeping import Absence, Quarantine, Rollup
 
@@ -8,6 +9,7 @@ __all__ = [
     "Absence",
     "Alert",
     "Comment",
+    "Daily",
     "Evidence",
     "Incident",
     "IncidentRaw",
