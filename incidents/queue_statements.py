@@ -3,6 +3,7 @@
 from typing import Any
 
 from incidents.cursor import Place
+from incidents.date_filters import conditions as by_dates
 from incidents.filters import NOBODY, SEVERITIES, STATUS_OF, Filters
 from incidents.models import Status
 
@@ -79,6 +80,7 @@ def _narrow(filters: Filters, place: Place | None, parameters: dict[str, Any]) -
     elif filters.assignee:
         conditions.append("q.assigned_to = %(assignee)s")
         parameters["assignee"] = filters.assignee
+    conditions += by_dates(filters.dates, parameters)
     if place:
         conditions.append("(q.updated_at, q.id) < (%(at)s, %(id)s)")
         parameters["at"], parameters["id"] = place
