@@ -190,7 +190,7 @@ def _held(ids: Sequence[int], assignee: str) -> dict[str, tuple[int, int]]:
     """(open, of these in progress) by severity of one name at Microsoft."""
     found = dict.fromkeys(SEVERITIES, (0, 0))
     if assignee:
-        rows = _select(HELD_BY, {"tenants": ids, "assignee": assignee})
+        rows = _select(HELD_BY, {"tenants": ids, "names": [assignee]})
         found |= {_key(severity): (n, in_progress) for severity, n, in_progress in rows}
     return found
 

@@ -26,5 +26,5 @@ TOUCHED = _PACE.format(moment="first_touched_at", seen="seen_untouched")
 CLOSED = _PACE.format(moment="closed_at", seen="seen_open")
 HELD_BY = f"""
 SELECT severity, count(*), count(*) FILTER (WHERE status = {Status.IN_PROGRESS.value}) FROM incidents_incident
-WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND is_open AND assigned_to = %(assignee)s GROUP BY severity
+WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND is_open AND assigned_to = ANY(%(names)s::text[]) GROUP BY severity
 """  # noqa: S608
