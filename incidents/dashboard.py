@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -37,10 +37,10 @@ BySeverity = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """``days`` is one of PERIODS; ``filters`` has no more than tenants and a tenant group; ``assignee`` may be blank."""
+    """``days`` is one of PERIODS; ``filters`` has tenants and a tenant group alone; ``assignee`` may be blank."""
 
     days: int = USUAL
-    filters: Filters = Filters()
+    filters: Filters = field(default_factory=Filters)
     assignee: str = ""
 
 
@@ -106,7 +106,7 @@ def read_ask(query: QueryDict) -> Ask:
 
 
 def figures_for(user: User, ask: Ask, *, now: datetime) -> Figures:
-    """The figures over the person's tenants. A fixed number of queries, whatever the number of tenants and incidents."""
+    """The figures over the person's tenants, in as many queries for a thousand tenants as for one."""
     tenants = tenants_for(user, now)
     groups = groups_for(user)
     chosen = _chosen(ask.filters, tenants, groups)
@@ -205,7 +205,8 @@ def _select(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]
         return []
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _sum(parts: Any) -> BySeverity:

@@ -102,10 +102,7 @@ class Page:
             on = [("open_on", day)]
             yield (
                 day,
-                [
-                    self.figure(by_severity[key], severities=(key,), status="all", days=on)
-                    for key in self.severities
-                ],
+                [self.figure(by_severity[key], severities=(key,), status="all", days=on) for key in self.severities],
             )
 
     def opened_total(self) -> Figure:

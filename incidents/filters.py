@@ -127,8 +127,8 @@ def chips_for(filters: Filters, tenant_names: Mapping[str, str]) -> list[Chip]:
     if filters.group:
         found.append(Chip(f"Tenant group: {filters.group}", address_for(replace(filters, group=""))))
     for name, day in filters.dates:
-        rest = tuple(other for other in filters.dates if other[0] != name)
-        found.append(Chip(f"{NAMES[name]}: {day.isoformat()}", address_for(replace(filters, dates=rest))))
+        others = tuple(other for other in filters.dates if other[0] != name)
+        found.append(Chip(f"{NAMES[name]}: {day.isoformat()}", address_for(replace(filters, dates=others))))
     return found
 
 

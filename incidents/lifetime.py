@@ -22,7 +22,7 @@ TAKEN = frozenset({Status.IN_PROGRESS.value, Status.RESOLVED.value})
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """``seen_untouched`` and ``seen_open``: we held a version from before, so the moment is known and no upper bound."""
+    """``seen_untouched`` and ``seen_open``: we held a version from before, so the moment is known, not a bound."""
 
     created_at: datetime | None = None
     first_touched_at: datetime | None = None

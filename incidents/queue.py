@@ -113,7 +113,7 @@ def queue_page(user: User, filters: Filters, cursor: str = "", *, now: datetime 
 
 
 def chosen_tenants(user: User, filters: Filters, tenants: Sequence[TenantFreshness]) -> Sequence[TenantFreshness]:
-    """Those of the person's ``tenants`` that the filters name and that are in their tenant group; all without either."""
+    """Those of the person's ``tenants`` that the filters name and that are in the tenant group they name."""
     named = [tenant for tenant in tenants if tenant.slug in filters.tenants] if filters.tenants else tenants
     if not filters.group:
         return named

@@ -75,6 +75,7 @@ class PageResult:
 class Held:
     """An incident as it stands in the database, locked."""
 
+    life: Lifetime
     number: int
     id: int
     digest: bytes
@@ -86,7 +87,6 @@ class Held:
     redirect_number: int | None
     is_stub: bool
     is_gone: bool
-    life: Lifetime
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ def _unknown(tenant_id: int, entries: Iterable[Entry]) -> list[Entry]:
 def _store_changed(tenant_id: int, entries: Sequence[Entry], now: datetime) -> _Outcome:
     readable, poisoned = _read(entries, now)
     wanted = {version.number for version in readable} | {p.number for p in poisoned if p.number is not None}
-    held = {row[0]: Held(*row[:11], Lifetime(*row[11:])) for row in store_sql.lock(tenant_id, sorted(wanted))}
+    held = {row[0]: Held(Lifetime(*row[11:]), *row[:11]) for row in store_sql.lock(tenant_id, sorted(wanted))}
     outcome = _Outcome()
     versions = _newest(readable, held, now)
     poisoned += _write_or_part(tenant_id, versions, held, now, outcome)

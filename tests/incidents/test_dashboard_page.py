@@ -1,4 +1,4 @@
-"""The overview as a browser gets it: every number leads to as many rows, and nobody sees more than their own tenants."""
+"""The overview as a browser gets it: every number leads to as many rows, and nobody sees more than is theirs."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -233,7 +233,7 @@ def test_no_statement_walks_the_incidents(cast: Cast) -> None:
         status = Status.RESOLVED if number % 5 else Status.ACTIVE
         at = now() - number * DAY
         make_incident(cast.contoso, number, status=status, updated_at=at, assigned_to="a" if number == 5 else None)
-    asked = {
+    asked: dict[str, Any] = {
         "tenants": [cast.contoso.pk],
         "since": now() - 9 * DAY,
         "until": now(),
