@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 
 WIDTH, HEIGHT = 1000, 200  # units of the drawing
-ROUND = (1, 2, 4, 5, 6, 8, 10)
+ROUND = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)  # tenths of a power of ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def rounded_up(n: int) -> int:
     size = 1
     while size * 10 < n:
         size *= 10
-    return next(size * digit for digit in ROUND if size * digit >= n)
+    return next(size * tenths // 10 for tenths in ROUND if size * tenths % 10 == 0 and size * tenths >= 10 * n)
 
 
 def _steps(values: Sequence[int], top: int) -> str:

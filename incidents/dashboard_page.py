@@ -47,6 +47,7 @@ class TenantBar:
     tenant: TenantFreshness
     count: Figure
     parts: Sequence[Bar]
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ class Page:
                 tenant,
                 Figure(totals[tenant.id], address_for(Filters(tenants=(tenant.slug,)))),
                 stacked("severity-", [(key, counts[tenant.id][key]) for key in SEVERITIES], widest),
+                ", ".join(f"{WORDS[key]} {n:,}" for key in SEVERITIES if (n := counts[tenant.id][key])),
             )
             for tenant in found[:TOP_TENANTS]
         ]
