@@ -34,6 +34,7 @@ _CONDITIONS: Mapping[str, str] = {
     "open_on": "(q.created_at IS NULL OR q.created_at < %(open_on)s) AND (q.is_open OR q.closed_at >= %(open_on)s)",
 }
 YEARS = range(1970, 3000)  # ours
+FEW = 7  # days; ours
 
 
 def read_dates(query: QueryDict) -> Dates:
@@ -52,6 +53,18 @@ def conditions(dates: Dates, parameters: dict[str, Any]) -> Iterator[str]:
     for name, day in dates:
         parameters[name] = midnight(day if name.endswith("_from") else day + timedelta(days=1))
         yield _CONDITIONS[name]
+
+
+def are_few(dates: Dates) -> bool:
+    """Whether it pays to find all that lies within the days before it is put in order.
+
+    So it is for few days, and for what was open long ago, of which the newest incidents hold next to nothing.
+    """
+    named = dict(dates)
+    if (open_on := named.get("open_on")) and open_on < datetime.now(UTC).date() - timedelta(days=FEW):
+        return True
+    windows = [(named.get(f"{what}_from"), named.get(f"{what}_to")) for what in ("created", "touched", "closed")]
+    return any(first and last and (last - first).days < FEW for first, last in windows)
 
 
 def midnight(day: date) -> datetime:

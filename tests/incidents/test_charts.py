@@ -11,7 +11,8 @@ DAYS = [date(2026, 3, 1) + timedelta(days=n) for n in range(4)]
 
 
 @pytest.mark.parametrize(
-    ("n", "top"), [(0, 1), (1, 1), (3, 3), (7, 8), (10, 10), (11, 12), (13, 15), (130, 150), (151, 200), (9_001, 10_000)]
+    ("n", "top"),
+    [(0, 1), (1, 1), (3, 3), (7, 8), (10, 10), (11, 12), (13, 15), (130, 150), (151, 200), (9_001, 10_000)],
 )
 def test_a_scale_ends_at_the_next_round_number(n: int, top: int) -> None:
     assert rounded_up(n) == top

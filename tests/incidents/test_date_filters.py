@@ -7,9 +7,10 @@ from django.http import QueryDict
 
 from accounts.models import User
 from accounts.roles import Role
+from incidents.date_filters import are_few
 from incidents.filters import Filters, chips_for, query_for, read_filters
 from incidents.models import Status
-from incidents.queue import queue_page
+from incidents.queue import PAGE, queue_page
 from tenants import scope
 from tenants.models import TenantGroup, TenantGroupMember
 from tests.cast import Cast, make_cast, make_incident, make_person
@@ -74,6 +75,39 @@ def test_a_group_narrows_to_those_of_its_tenants_that_the_person_sees(cast: Cast
     assert found(both, "group=Retail&tenant=fabrikam") == set()
     assert found(both, "group=Northern") == found(both, "group=No+such") == set()
     assert found(cast.charlie, "group=Retail") == {3}
+
+
+def test_pages_within_days_follow_each_other_without_gap_or_repeat(cast: Cast) -> None:
+    for number in range(1, PAGE + 20):
+        make_incident(cast.contoso, number, created_at=MIDNIGHT, updated_at=MIDNIGHT + timedelta(minutes=number // 3))
+    make_incident(cast.contoso, 900, created_at=MIDNIGHT - DAY, updated_at=MIDNIGHT + timedelta(minutes=1))
+    for query in (
+        "created_from=2026-03-02&created_to=2026-03-02",
+        "status=all&open_on=2026-03-01&created_from=2026-03-02",
+    ):
+        filters = read_filters(QueryDict(query))
+        assert are_few(filters.dates)
+        with database_role("web"), scope.person(cast.alice):
+            first = queue_page(cast.alice, filters)
+            second = queue_page(cast.alice, filters, first.older)
+        seen = [row.number for row in (*first.rows, *second.rows)]
+        wanted = sorted(range(1, PAGE + 20), key=lambda n: (-(n // 3), -n)) if "created_to" in query else []
+        assert (seen, second.older) == (wanted, "")
+
+
+@pytest.mark.parametrize(
+    ("query", "few"),
+    [
+        ("created_from=2026-03-01&created_to=2026-03-07", True),
+        ("created_from=2026-03-01&created_to=2026-03-08", False),
+        ("closed_from=2026-03-01", False),
+        ("open_on=2026-03-01", True),
+        ("open_on=2900-03-01", False),
+        ("", False),
+    ],
+)
+def test_few_days_are_found_before_they_are_ordered(query: str, few: bool) -> None:
+    assert are_few(read_filters(QueryDict(query)).dates) is few
 
 
 def test_an_address_with_days_and_a_group_is_read_and_written_alike() -> None:
