@@ -24,8 +24,8 @@ KEYS = """
 SELECT q.id FROM incidents_incident q
 WHERE q.tenant_id = ANY(%(tenants)s::bigint[]){narrow} ORDER BY q.updated_at DESC, q.id DESC LIMIT %(limit)s
 """
-# The same over few days: what lies within them is found first and ordered then. Walking from the newest, which the limit
-# tempts the planner to, would pass by everything that was updated since.
+# The same over few days: what lies within them is found first and ordered then. Walking from the newest, to which the
+# limit tempts the planner, would pass by everything that was updated since.
 KEYS_WITHIN_DAYS = """
 WITH within AS MATERIALIZED (
     SELECT q.id, q.updated_at FROM incidents_incident q WHERE q.tenant_id = ANY(%(tenants)s::bigint[]){narrow})

@@ -50,8 +50,17 @@ def test_parts_of_a_bar_lie_side_by_side_and_empty_ones_are_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(None, "–"), (-5, "0 s"), (45.2, "45 s"), (60, "1 min"), (3_599, "59 min"), (12_000, "3 h 20 min")]
-    + [(7_200, "2 h"), (86_400, "1 d"), (187_200, "2 d 4 h")],
+    [
+        (None, "–"),
+        (-5, "0 s"),
+        (45.2, "45 s"),
+        (60, "1 min"),
+        (3_599, "59 min"),
+        (12_000, "3 h 20 min"),
+        (7_200, "2 h"),
+        (86_400, "1 d"),
+        (187_200, "2 d 4 h"),
+    ],
 )
 def test_times_are_told_in_their_two_largest_units(seconds: float | None, words: str) -> None:
     assert lasting(seconds) == words

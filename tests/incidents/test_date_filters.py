@@ -81,17 +81,15 @@ def test_pages_within_days_follow_each_other_without_gap_or_repeat(cast: Cast) -
     for number in range(1, PAGE + 20):
         make_incident(cast.contoso, number, created_at=MIDNIGHT, updated_at=MIDNIGHT + timedelta(minutes=number // 3))
     make_incident(cast.contoso, 900, created_at=MIDNIGHT - DAY, updated_at=MIDNIGHT + timedelta(minutes=1))
-    for query in (
-        "created_from=2026-03-02&created_to=2026-03-02",
-        "status=all&open_on=2026-03-01&created_from=2026-03-02",
-    ):
+    one_day, nothing = "created_from=2026-03-02&created_to=2026-03-02", "open_on=2026-03-01&created_from=2026-03-02"
+    for query in (one_day, nothing):
         filters = read_filters(QueryDict(query))
         assert are_few(filters.dates)
         with database_role("web"), scope.person(cast.alice):
             first = queue_page(cast.alice, filters)
             second = queue_page(cast.alice, filters, first.older)
         seen = [row.number for row in (*first.rows, *second.rows)]
-        wanted = sorted(range(1, PAGE + 20), key=lambda n: (-(n // 3), -n)) if "created_to" in query else []
+        wanted = sorted(range(1, PAGE + 20), key=lambda n: (-(n // 3), -n)) if query == one_day else []
         assert (seen, second.older) == (wanted, "")
 
 
