@@ -14,6 +14,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from defender.cleaning import searchable
+from incidents.date_filters import NAMES, Dates, pairs_of, read_dates
 from incidents.models import Severity, Status
 
 SEVERITIES: Mapping[str, Severity] = {
@@ -46,13 +47,17 @@ MAX_TENANTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """``tenants`` are slugs, ``severities`` keys of SEVERITIES, ``assignee`` blank, NOBODY or a name."""
+    """``tenants`` are slugs, ``group`` a tenant group's name, ``severities`` keys of SEVERITIES, ``assignee`` blank,
+    NOBODY or a name, ``dates`` days by their names in incidents.date_filters.
+    """
 
     tenants: tuple[str, ...] = ()
     severities: tuple[str, ...] = ()
     status: str = "open"
     assignee: str = ""
     text: str = ""
+    group: str = ""
+    dates: Dates = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -82,6 +87,8 @@ def read_filters(query: QueryDict) -> Filters:
         status=status if status in STATUSES else "open",
         assignee=query.get("assignee", "")[:MAX_TEXT].replace("\x00", ""),
         text=query.get("q", "")[:MAX_TEXT].replace("\x00", "").strip(),
+        group=query.get("group", "")[:MAX_TEXT].replace("\x00", ""),
+        dates=read_dates(query),
     )
 
 
@@ -91,6 +98,8 @@ def query_for(filters: Filters, **more: str) -> str:
     if filters.status != "open":
         pairs.append(("status", filters.status))
     pairs += [(name, value) for name, value in (("assignee", filters.assignee), ("q", filters.text)) if value]
+    pairs += [("group", filters.group)] if filters.group else []
+    pairs += pairs_of(filters.dates)
     return urlencode(pairs + [(name, value) for name, value in more.items() if value])
 
 
@@ -115,6 +124,11 @@ def chips_for(filters: Filters, tenant_names: Mapping[str, str]) -> list[Chip]:
         found.append(Chip(f"Assigned to: {filters.assignee}", address_for(replace(filters, assignee=""))))
     if filters.text:
         found.append(Chip(f"Words: {filters.text}", address_for(replace(filters, text=""))))
+    if filters.group:
+        found.append(Chip(f"Tenant group: {filters.group}", address_for(replace(filters, group=""))))
+    for name, day in filters.dates:
+        others = tuple(other for other in filters.dates if other[0] != name)
+        found.append(Chip(f"{NAMES[name]}: {day.isoformat()}", address_for(replace(filters, dates=others))))
     return found
 
 

@@ -22,6 +22,7 @@ from incidents.freshness import Freshness, TenantFreshness, freshness_of, tenant
 from incidents.models import Severity, Status
 from incidents.queue_statements import ASSIGNEES, COUNTS, KEYS_AT_A_GLANCE, MERGED, rows_statement
 from tenants import scope
+from tenants.groups import groups_for
 
 PAGE = 50
 # Ours. Words are looked for in this many incidents, newest first; beyond that the page says so and asks for a narrower
@@ -90,7 +91,7 @@ class QueuePage:
 def queue_page(user: User, filters: Filters, cursor: str = "", *, now: datetime | None = None) -> QueuePage:
     """One page of at most PAGE rows, newest first. An unknown, stale or foreign cursor is the first page."""
     tenants = tenants_for(user, now or timezone.now())
-    chosen = [tenant for tenant in tenants if tenant.slug in filters.tenants] if filters.tenants else tenants
+    chosen = chosen_tenants(user, filters, tenants)
     query = query_for(filters)
     place = unseal(cursor, user_id=user.pk, query=query)
     rows = _rows(filters, chosen, place)
@@ -109,6 +110,15 @@ def queue_page(user: User, filters: Filters, cursor: str = "", *, now: datetime 
         freshness=freshness,
         version=_version(rows, by_severity, chosen),
     )
+
+
+def chosen_tenants(user: User, filters: Filters, tenants: Sequence[TenantFreshness]) -> Sequence[TenantFreshness]:
+    """Those of the person's ``tenants`` that the filters name and that are in the tenant group they name."""
+    named = [tenant for tenant in tenants if tenant.slug in filters.tenants] if filters.tenants else tenants
+    if not filters.group:
+        return named
+    members = groups_for(user).get(filters.group, frozenset())
+    return [tenant for tenant in named if tenant.id in members]
 
 
 def assignees_for(tenants: Sequence[TenantFreshness]) -> list[str]:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from incidents.cursor import Place
+from incidents.date_filters import are_few
+from incidents.date_filters import conditions as by_dates
 from incidents.filters import NOBODY, SEVERITIES, STATUS_OF, Filters
 from incidents.models import Status
 
@@ -21,6 +23,13 @@ ORDER BY i.updated_at DESC, i.id DESC
 KEYS = """
 SELECT q.id FROM incidents_incident q
 WHERE q.tenant_id = ANY(%(tenants)s::bigint[]){narrow} ORDER BY q.updated_at DESC, q.id DESC LIMIT %(limit)s
+"""
+# The same over few days: what lies within them is found first and ordered then. Walking from the newest, to which the
+# limit tempts the planner, would pass by everything that was updated since.
+KEYS_WITHIN_DAYS = """
+WITH within AS MATERIALIZED (
+    SELECT q.id, q.updated_at FROM incidents_incident q WHERE q.tenant_id = ANY(%(tenants)s::bigint[]){narrow})
+SELECT w.id FROM within w ORDER BY w.updated_at DESC, w.id DESC LIMIT %(limit)s
 """
 # Words: first a fence of the newest keys, then their search text; without the fence a rare word would walk every row.
 # A row without search text, such as a stub, can still be found by its number.
@@ -79,6 +88,7 @@ def _narrow(filters: Filters, place: Place | None, parameters: dict[str, Any]) -
     elif filters.assignee:
         conditions.append("q.assigned_to = %(assignee)s")
         parameters["assignee"] = filters.assignee
+    conditions += by_dates(filters.dates, parameters)
     if place:
         conditions.append("(q.updated_at, q.id) < (%(at)s, %(id)s)")
         parameters["at"], parameters["id"] = place
@@ -95,7 +105,7 @@ def _by_status(status: str) -> str:
 
 def _keys(filters: Filters, narrow: str, parameters: dict[str, Any], with_words: str) -> str:
     if not filters.words:
-        return KEYS.format(narrow=narrow)
+        return (KEYS_WITHIN_DAYS if are_few(filters.dates) else KEYS).format(narrow=narrow)
     tests = []
     for place, word in enumerate(filters.words):
         parameters[f"word{place}"] = f"%{escaped(word)}%"

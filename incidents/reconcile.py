@@ -18,7 +18,7 @@ from django.conf import settings
 from defender.client import DefenderClient
 from defender.errors import DefenderError, NotFound, Throttled
 from defender.times import parse_time
-from incidents import completeness, history, quarantine, rollup
+from incidents import completeness, daily, history, quarantine, rollup
 from incidents.models import Incident
 from incidents.passes import Pass
 from incidents.store import PageResult, store_page
@@ -72,7 +72,8 @@ def _sweep(work: Pass, now: datetime) -> None:
     tenant_id = work.tenant.pk
     with scope.tenant(tenant_id):
         leases.fence(work.lease)
-        if rollup.repair(tenant_id=tenant_id):
+        # Both are looked at, whatever the first one finds.
+        if rollup.repair(tenant_id=tenant_id) | daily.repair(tenant_id=tenant_id):
             work.notes.append("The counts of the queue were set right.")
             log.error("counts repaired")
         again = quarantine.to_try_again(tenant_id, limit=RETRIED)

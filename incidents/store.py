@@ -20,8 +20,9 @@ from psycopg.errors import ProgramLimitExceeded
 
 from defender.times import is_later, parse_time
 from defender.wire import PARSER_VERSION, Unreadable, read_incident
-from incidents import history, quarantine, rollup, rows, store_sql
+from incidents import daily, history, quarantine, rollup, rows, store_sql
 from incidents.entries import Entry, read_entry, span_of
+from incidents.lifetime import Cell, Lifetime, cells_of, lifetime_of
 from incidents.models import Status
 from incidents.quarantine import Poisoned
 from incidents.rows import Version
@@ -75,6 +76,7 @@ class Held:
     """An incident as it stands in the database, locked; ``head`` are the values of `store_sql.HEAD`, then the tags."""
 
     head: tuple[Any, ...]
+    life: Lifetime
     number: int
     id: int
     digest: bytes
@@ -155,7 +157,9 @@ def _unknown(tenant_id: int, entries: Iterable[Entry]) -> list[Entry]:
 def _store_changed(tenant_id: int, entries: Sequence[Entry], now: datetime) -> _Outcome:
     readable, poisoned = _read(entries, now)
     wanted = {version.number for version in readable} | {p.number for p in poisoned if p.number is not None}
-    held = {row[0]: Held(row[11:], *row[:11]) for row in store_sql.lock(tenant_id, sorted(wanted))}
+    held = {
+        row[0]: Held(row[16:], Lifetime(*row[11:16]), *row[:11]) for row in store_sql.lock(tenant_id, sorted(wanted))
+    }
     outcome = _Outcome()
     versions = _newest(readable, held, now)
     poisoned += _write_or_part(tenant_id, versions, held, now, outcome)
@@ -238,11 +242,12 @@ def _try_to_write(
 def _write(tenant_id: int, versions: Sequence[Version], held: dict[int, Held], now: datetime) -> None:
     known = [held[version.number] for version in versions if version.number in held]
     alerts, gone = _alerts_to_write(tenant_id, versions, known)
+    lives = {version.number: lifetime_of(version.row, _life(held.get(version.number))) for version in versions}
     store_sql.write(
         {
             "tenant": tenant_id,
             "now": now,
-            "incidents": _json([version.row for version in versions]),
+            "incidents": _json([version.row | lives[version.number].columns() for version in versions]),
             "numbers": [version.number for version in versions],
             "bodies": [version.entry.raw[: quarantine.BYTES_KEPT] for version in versions],
             "known": [ours.number for ours in known],
@@ -256,6 +261,11 @@ def _write(tenant_id: int, versions: Sequence[Version], held: dict[int, Held], n
         }
     )
     rollup.add(tenant_id=tenant_id, difference=_difference(versions, held))
+    daily.add(tenant_id=tenant_id, difference=_days(versions, held, lives))
+
+
+def _life(ours: Held | None) -> Lifetime | None:
+    return ours.life if ours else None
 
 
 def _alerts_to_write(
@@ -303,6 +313,16 @@ def _difference(versions: Iterable[Version], held: dict[int, Held]) -> Counter[r
         difference[version.row["status"], version.row["severity"], version.row["assigned_to"] is None] += 1
         if ours:
             difference[ours.status, ours.severity, ours.unassigned] -= 1
+    return difference
+
+
+def _days(versions: Iterable[Version], held: dict[int, Held], lives: dict[int, Lifetime]) -> Counter[Cell]:
+    difference: Counter[Cell] = Counter()
+    for version in versions:
+        ours = held.get(version.number)
+        difference.update(cells_of(version.row["status"], version.row["severity"], lives[version.number]))
+        if ours:
+            difference.subtract(cells_of(ours.status, ours.severity, ours.life))
     return difference
 
 

@@ -37,6 +37,10 @@ _INCIDENT = {
     "cleaned": "boolean",
     "is_stub": "boolean",
     "parser_version": "smallint",
+    "first_touched_at": "timestamptz",
+    "closed_at": "timestamptz",
+    "seen_untouched": "boolean",
+    "seen_open": "boolean",
 }
 _ALERT = {
     "alert_id": "text",
@@ -209,7 +213,7 @@ FROM incidents_incident WHERE tenant_id = %s AND number = ANY (%s::bigint[])
 HEAD = ("name", "remote_status", "remote_severity", "assigned_to", "classification", "determination", "alert_count")
 _LOCK = f"""
 SELECT number, id, content_hash, updated_text, parser_version, status, severity, assigned_to IS NULL, redirect_number,
-    is_stub, gone_at IS NOT NULL, {", ".join(HEAD)},
+    is_stub, gone_at IS NOT NULL, created_at, first_touched_at, closed_at, seen_untouched, seen_open, {", ".join(HEAD)},
     ARRAY(SELECT t.tag FROM incidents_incidenttag t WHERE t.tenant_id = mine.tenant_id AND t.incident_id = mine.id)
 FROM incidents_incident mine WHERE tenant_id = %s AND number = ANY (%s::bigint[]) ORDER BY number FOR UPDATE
 """  # noqa: S608  only the constants above are pasted in

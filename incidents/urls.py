@@ -7,6 +7,7 @@ from incidents import views
 app_name = "incidents"
 urlpatterns = [
     path("", views.queue, name="queue"),
+    path("overview/", views.dashboard, name="dashboard"),
     path("rows/", views.queue_rows, name="queue_rows"),
     path("<slug:tenant>/<int:number>/", views.incident, name="incident"),
     path("<slug:tenant>/<int:number>/alerts/", views.alerts, name="alerts"),

@@ -17,6 +17,8 @@ from django.utils.text import slugify
 from accounts.models import User
 from accounts.roles import Role
 from defender.cleaning import searchable
+from incidents import daily
+from incidents.lifetime import Lifetime, cells_of, lifetime_of
 from incidents.models import Alert, Evidence, Incident, IncidentSearch, Rollup, Severity, Status
 from tenants import scope
 from tenants.models import Customer, Grant, SyncState, Tenant, TenantState
@@ -111,6 +113,9 @@ def make_incident(
         "changed_at": updated_at,
         **more,
     }
+    row = {"is_stub": False, "assigned_to": None} | fields | {"status": status.value, "updated_at": updated_at}
+    life = lifetime_of(row, None)
+    fields = life.columns() | fields
     with scope.tenant(tenant.pk):
         made = Incident.objects.create(
             tenant=tenant, number=number, name=name, severity=severity, status=status, updated_at=updated_at, **fields
@@ -122,6 +127,8 @@ def make_incident(
         )
         rollup.n += 1
         rollup.save()
+        moments = {name: getattr(made, name) for name in life.columns()}
+        daily.add(tenant_id=tenant.pk, difference=cells_of(status.value, severity.value, Lifetime(**moments)))
     return made
 
 

@@ -3,6 +3,7 @@
 from incidents.models.assignee import Assignee, TenantAssignee
 from incidents.models.change import IncidentChange
 from incidents.models.content import Alert, Comment, Evidence, IncidentTag, IncidentTechnique
+from incidents.models.daily import Daily
 from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
 from incidents.models.keeping import Absence, Quarantine, Rollup
 from incidents.models.outbox import CANCELLABLE, SETTLED, UNSENT, WAITING, Batch, Delivery, Field, Intent, IntentState
@@ -17,6 +18,7 @@ __all__ = [
     "Assignee",
     "Batch",
     "Comment",
+    "Daily",
     "Delivery",
     "Evidence",
     "Field",

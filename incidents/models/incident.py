@@ -63,6 +63,11 @@ class Incident(models.Model):
     first_seen_at = models.DateTimeField()
     changed_at = models.DateTimeField(help_text="When our copy last changed.")
     gone_at = models.DateTimeField(null=True, help_text="Since when Microsoft no longer returns it.")
+    # See incidents.lifetime. The database has the defaults too, for whoever copies rows in.
+    first_touched_at = models.DateTimeField(null=True, help_text="When somebody took it up, or it was closed.")
+    closed_at = models.DateTimeField(null=True, help_text="When it was resolved; blank again where it was reopened.")
+    seen_untouched = models.BooleanField(default=False, db_default=False, help_text="Seen before it was taken up.")
+    seen_open = models.BooleanField(default=False, db_default=False, help_text="Seen before it was closed.")
 
     objects: ClassVar[ContentManager[Self]] = ContentManager()
 
@@ -94,6 +99,25 @@ class Incident(models.Model):
                 models.F("id").desc(),
                 condition=models.Q(is_open=True),
                 name="open_incident_by_severity",
+            ),
+            models.Index(fields=["tenant", "created_at"], name="incident_by_creation"),
+            models.Index(
+                fields=["tenant", "first_touched_at"],
+                include=["severity", "created_at", "seen_untouched"],
+                condition=models.Q(first_touched_at__isnull=False),
+                name="incident_by_first_touch",
+            ),
+            models.Index(
+                fields=["tenant", "closed_at"],
+                include=["severity", "created_at", "seen_open"],
+                condition=models.Q(closed_at__isnull=False),
+                name="incident_by_closing",
+            ),
+            models.Index(
+                fields=["assigned_to", "tenant"],
+                include=["severity", "status"],
+                condition=models.Q(is_open=True, assigned_to__isnull=False),
+                name="open_incident_of_a_person",
             ),
         ]
 

@@ -20,7 +20,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from defender.times import is_later
-from incidents import rollup
+from incidents import daily, rollup
 from incidents.models import Alert, Incident
 from sandbox.cast import Tenant as TheirTenant
 from sandbox.server import running
@@ -167,6 +167,7 @@ class Rounds:
             assert marks[tenant.pk] == newest, f"{tenant.name}: the watermark is {marks[tenant.pk]}, not {newest}"
             with scope.tenant(tenant.pk):
                 assert rollup.kept(tenant.pk) == rollup.counted(tenant.pk), f"{tenant.name}: counts"
+                assert daily.kept(tenant.pk) == daily.counted(tenant.pk), f"{tenant.name}: days"
                 assert Incident.objects.count() == len(theirs.book.truth()), f"{tenant.name}: incidents"
                 mine = Counter(Alert.objects.filter(gone_at=None).values_list("alert_id", "incident__number"))
             assert mine == _alerts_of(theirs), f"{tenant.name}: alerts"

@@ -12,7 +12,7 @@ from pathlib import Path
 from defender.decoding import MAX_INCIDENT_BYTES
 from defender.splitting import split_page
 from defender.wire import PARSER_VERSION, content_hash
-from incidents import rollup
+from incidents import daily, rollup
 from incidents.models import Incident, IncidentRaw, Quarantine
 from incidents.store import store_page
 from tenants import scope
@@ -72,8 +72,10 @@ class Trial:
                 self._measure()
             with scope.tenant(self.tenant.pk):
                 kept, counted = rollup.kept(self.tenant.pk), rollup.counted(self.tenant.pk)
+                days = daily.kept(self.tenant.pk) == daily.counted(self.tenant.pk)
                 self.figures.stubs = Incident.objects.filter(is_stub=True).count()
         _must(kept == counted, "the counts as kept are not those of the incidents")
+        _must(days, "the table of days is not that of the incidents")
         self.figures.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return self.figures
 

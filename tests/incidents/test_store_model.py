@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from incidents import rollup
+from incidents import daily, rollup
 from incidents.models import Alert, Evidence, Incident
 from tenants import scope
 from tenants.models import Tenant
@@ -38,7 +38,7 @@ class Model:
             self.values[alert] += 1
             touched = {self.home[alert]} - {None}
         self.fields[number] = {
-            "status": self.rng.choice(["Active", "InProgress", "Resolved"]),
+            "status": self.rng.choice(["Active", "InProgress", "Resolved", "Redirected"]),
             "severity": self.rng.choice(["Low", "High"]),
             "assignedTo": self.rng.choice([None, "alice@contoso.com"]),
             "tags": self.rng.sample(["a", "b", "c"], self.rng.randint(0, 3)),
@@ -71,6 +71,7 @@ def assert_equal(contoso: Tenant, model: Model) -> None:
             assert set(held.tags.values_list("tag", flat=True)) == set(fields.get("tags", held_tags(model, number)))
             assert held.alert_count == sum(home == number for home in listed.values())
         assert rollup.kept(contoso.pk) == rollup.counted(contoso.pk)
+        assert daily.kept(contoso.pk) == daily.counted(contoso.pk)
 
 
 def held_tags(model: Model, number: int) -> list[str]:

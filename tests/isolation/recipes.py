@@ -85,6 +85,7 @@ RECIPES: dict[str, Recipe] = {
     "tenants:callback": Recipe(Door.PUBLIC, shows=False),
     "incidents:queue": Recipe(Door.SIGNED_IN),
     "incidents:queue_rows": Recipe(Door.SIGNED_IN),
+    "incidents:dashboard": Recipe(Door.SIGNED_IN),
     "incidents:incident": Recipe(Door.MEMBERS),
     "incidents:alerts": Recipe(Door.MEMBERS, shows=False),  # those that the page left out
     "incidents:evidence": Recipe(Door.MEMBERS, query="kind=ip"),

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.browser
 PAGES = {
     "queue": "/incidents/",
     "an empty queue": "/incidents/?words=nothing-like-this-anywhere",
+    "the overview": "/incidents/overview/?days=7",
     "tenants": "/tenants/",
     "a tenant": "/tenants/contoso/",
     "a tenant in review": "/tenants/humongous-insurance/",
