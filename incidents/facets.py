@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from defender.vocabulary import CLASSIFICATIONS, SERVICES
 from incidents.attack import techniques
-from incidents.filters import KEY_OF_STATUS, ME, NOBODY, SEVERITIES, Filters
+from incidents.filters import KEY_OF_STATUS, ME, NOBODY, SEVERITIES, Filters, address_for
 from incidents.freshness import TenantFreshness
 from incidents.models import Severity, Status
 from incidents.queue_statements import held_keys, keys_statement
@@ -70,6 +70,11 @@ class Choice:
     word: str
     count: str
     filters: Filters
+
+    @property
+    def url(self) -> str:
+        """The queue with this choice."""
+        return address_for(self.filters)
 
 
 @dataclass(frozen=True, slots=True)

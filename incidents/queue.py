@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from defender.vocabulary import CLASSIFICATIONS, DETERMINATIONS
 from incidents.cursor import Place, seal, unseal
 from incidents.facets import Counts, counts_for
 from incidents.filters import KEY_OF_STATUS, ME, UNAVAILABLE, Filters, query_for
@@ -42,6 +43,7 @@ SEARCHED = 20_000
 GLANCED = 500  # ours: of these, a glance at the newest first, for a word that stands in every tenth
 HELD = 20_000  # ours: pieces of evidence with one value that are looked at
 ELSEWHERE = 1_000  # ours: incidents counted beside those shown
+CHIPS = {"active": ("info", "low"), "in-progress": ("warning", "wait"), "resolved": ("good", "good")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class QueueRow:
     determination: str
     merged_from: int
     base_url: str
+    tags: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -86,6 +90,26 @@ class QueueRow:
     def target_url(self) -> str:
         """The page of the incident that this one was merged into."""
         return f"{self.base_url}{self.redirect_number}/"
+
+    @property
+    def classification_word(self) -> str:
+        """Classification and determination for people; blank where nobody has decided."""
+        if self.classification in {"", "Unknown"}:
+            return ""
+        words = [CLASSIFICATIONS.get(self.classification, self.classification)]
+        if self.determination not in {"", "NotAvailable"}:
+            words.append(DETERMINATIONS.get(self.determination, self.determination))
+        return ": ".join(words)
+
+    @property
+    def stamp(self) -> str:
+        """Differs where anything of the row does."""
+        return f"{self.changed_at.timestamp():.6f}-{self.merged_from}"
+
+    @property
+    def chip(self) -> tuple[str, str]:
+        """Kind and shape of the chip that shows the status, as in components/status.html."""
+        return CHIPS.get(self.status, ("odd", "odd"))
 
 
 @dataclass(frozen=True, slots=True)
