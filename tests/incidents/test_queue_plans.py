@@ -23,7 +23,13 @@ from tests.conftest import database_role
 from tests.databases import copied_database
 
 TENANTS = 300
-BIG = ("incidents_incident", "incidents_evidence", "incidents_alert", "incidents_incidentsearch", "incidents_incidenttag")
+BIG = (
+    "incidents_incident",
+    "incidents_evidence",
+    "incidents_alert",
+    "incidents_incidentsearch",
+    "incidents_incidenttag",
+)
 HASH = "ab" * 32
 
 # 60,000 incidents, one in eight open, a third of them with an alert and evidence.

@@ -37,7 +37,9 @@ def test_ipv6_is_looked_up_in_each_spelling_it_may_have_been_stored_in() -> None
     assert {"2001:db8::1", "2001:db8:0::1", "2001:0db8:0000:0000:0000:0000:0000:0001"} <= set(found.spellings)
 
 
-@pytest.mark.parametrize("text", ["phishing", "contoso-dc", "100%", "a_b", "4711", "#", "#x", "300.300.1.1.1 ", "\\", "%"])
+@pytest.mark.parametrize(
+    "text", ["phishing", "contoso-dc", "100%", "a_b", "4711", "#", "#x", "300.300.1.1.1 ", "\\", "%"]
+)
 def test_what_has_no_shape_is_a_word(text: str) -> None:
     assert not understood(text).exact or text.startswith("300")
     assert understood(text).numbers == ()
