@@ -43,7 +43,7 @@ GRANT EXECUTE ON FUNCTION incidents_tenants_out_of_sight(text) TO portal_web;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0005_alerts_of_one_incident"), ("tenants", "0005_what_is_due_in_shards")]
+    dependencies = [("incidents", "0007_saved_views"), ("tenants", "0005_what_is_due_in_shards")]
 
     operations = [
         migrations.CreateModel(

@@ -7,6 +7,7 @@ from incidents.models.daily import Daily
 from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
 from incidents.models.keeping import Absence, Quarantine, Rollup
 from incidents.models.outbox import CANCELLABLE, SETTLED, UNSENT, WAITING, Batch, Delivery, Field, Intent, IntentState
+from incidents.models.views import QueuePreference, SavedView
 
 __all__ = [
     "CANCELLABLE",
@@ -31,7 +32,9 @@ __all__ = [
     "Intent",
     "IntentState",
     "Quarantine",
+    "QueuePreference",
     "Rollup",
+    "SavedView",
     "Severity",
     "Status",
     "TenantAssignee",
