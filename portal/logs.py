@@ -34,6 +34,8 @@ _SECRETS = (
         ),
         r"\1=[hidden]",
     ),
+    # An API token, whose first word is the same for all of them (api/tokens.py).
+    (re.compile(r"portal_[A-Za-z0-9_-]{43}"), "[hidden]"),
     (re.compile(_START + r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?"), "[hidden]"),
 )
 # Gunicorn writes a header as {name}i or {name}o and a value of the environment as {name}e.

@@ -1,0 +1,14 @@
+"""The API's addresses. What each takes and gives is said beside its operation."""
+
+from django.urls import path
+
+from api import views
+
+app_name = "api"
+urlpatterns = [
+    path("openapi.json", views.description, name="openapi"),
+    path("incidents/", views.incidents, name="incidents"),
+    path("incidents/export/", views.exported, name="export"),
+    path("incidents/<slug:tenant>/<int:number>/", views.incident, name="incident"),
+    path("tenants/", views.tenants, name="tenants"),
+]
