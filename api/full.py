@@ -5,6 +5,7 @@ from collections import defaultdict
 import msgspec
 
 from api import feed, schema
+from incidents.decisions import seen_token
 from incidents.export import as_one_line
 from incidents.models import Alert, Comment, Evidence, Incident, IncidentRaw, Severity
 
@@ -20,7 +21,7 @@ def incident(found: Incident, *, with_raw: bool) -> schema.FullIncident:
         comments=[
             schema.Comment(text=one.text, created_by=one.created_by, created_at=one.created_at) for one in comments
         ],
-        seen="",
+        seen=seen_token(found),
     )
     if with_raw:
         answer.raw = _raw(found)

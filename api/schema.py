@@ -5,14 +5,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from defender.vocabulary import CLASSIFICATIONS
-
 Limit = Annotated[int, Meta(ge=1, le=500, description="Entries in one answer at most.")]
 Cursor = Annotated[str, Meta(max_length=4_000, description="Where an earlier answer ended, as it was given.")]
 Severity = Literal["informational", "low", "medium", "high", "unknown"]
 Status = Literal["active", "in-progress", "resolved", "merged", "other"]
-OpenStatus = Literal["active", "in-progress", "resolved"]
-MOST_TARGETS = 500
 
 
 class Given(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -165,3 +161,4 @@ class ProblemSaid(Struct, kw_only=True, rename={"type_": "type"}):
     title: str
     status: int
     detail: Annotated[str, Meta(description="A sentence that says what is wrong and what to do.")]
+    code: Annotated[str, Meta(description="A word for some of them.")] = ""

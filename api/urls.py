@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from api import views
+from api import decisions, views
 
 app_name = "api"
 urlpatterns = [
@@ -10,5 +10,8 @@ urlpatterns = [
     path("incidents/", views.incidents, name="incidents"),
     path("incidents/export/", views.exported, name="export"),
     path("incidents/<slug:tenant>/<int:number>/", views.incident, name="incident"),
+    path("decisions/", decisions.made, name="decisions"),
+    path("decisions/<slug:key>/", decisions.one, name="decision"),
+    path("decisions/<slug:key>/cancel/", decisions.cancelled, name="cancel"),
     path("tenants/", views.tenants, name="tenants"),
 ]
