@@ -1,9 +1,11 @@
 """Which incidents changed, in an order in which nothing can come too late.
 
-The rule. Each incident carries the number of the transaction that last wrote it (``api_change``, kept by triggers).
-Readers get incidents in that order, and only those whose transaction is older than every transaction that still runs.
-A row that is committed late therefore has a number that nobody's cursor has passed: it is seen later, and never
-missed. One writer that does not end holds the end of the list back; it loses nothing.
+The rule. Every statement that writes incidents marks them with a number of a sequence (``api_change``, kept by
+triggers). Its transaction has drawn a number before, and holds a lock that says it until the end; so all marks of a
+transaction are greater than what its lock says. Readers look at the sequence, then at the locks, and then at the rows,
+and get those whose marks are not above either: the *horizon*. Whatever is committed later has a mark above it, which no
+cursor has passed. It is seen later, and never missed. A writer that does not end holds the end of the list back; it
+loses nothing.
 
 Times cannot do this: a row says when its page began to be stored, and may be committed after a later one.
 
@@ -24,10 +26,7 @@ from incidents.models import Severity
 from incidents.page import portal_link
 from tenants import scope
 
-# Both at once: one statement looks with one snapshot, so that the horizon is that of the rows.
-_HORIZON: Final = (
-    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint + (SELECT coalesce(max(e.shift), 0) FROM api_era e)"
-)
+_HORIZON: Final = "SELECT api_horizon()"
 _COLUMNS: Final = """i.id, t.slug, t.entra_id, i.number, i.name, i.status, i.remote_status, i.severity,
     i.remote_severity, i.assigned_to, i.classification, i.determination, i.created_at, i.updated_text, i.changed_at,
     i.redirect_number, i.gone_at, i.is_stub, i.alert_count, i.evidence_count, i.host, i.account, i.web_link,
@@ -39,18 +38,17 @@ _CHANGES: Final = f"""
 WITH picked AS MATERIALIZED (
     SELECT c.mark, c.incident_id, c.tenant_id FROM api_change c
     WHERE c.tenant_id = ANY(%(tenants)s::bigint[]) AND (c.mark, c.incident_id) > (%(mark)s, %(incident)s)
-      AND c.mark < ({_HORIZON}) {{narrow}}
+      AND c.mark <= %(horizon)s {{narrow}}
     ORDER BY c.mark, c.incident_id LIMIT %(limit)s)
 SELECT s.mark, {_COLUMNS} FROM picked s
 JOIN incidents_incident i ON i.id = s.incident_id AND i.tenant_id = s.tenant_id
 JOIN tenants_tenant t ON t.id = i.tenant_id
 ORDER BY s.mark, s.incident_id
 """  # noqa: S608  constants only
-_SINCE: Final = "AND (c.changed_at >= %(since)s OR c.mark >= %(known)s)"
-_FIRST: Final = f"""
-SELECT least({_HORIZON}, (SELECT min(c.mark) FROM api_change c
-    WHERE c.tenant_id = ANY(%(tenants)s::bigint[]) AND c.changed_at >= %(since)s)), {_HORIZON}
-"""  # noqa: S608  constants only
+_SINCE: Final = "AND (c.changed_at >= %(since)s OR c.mark > %(known)s)"
+_FIRST: Final = """
+SELECT min(c.mark) FROM api_change c WHERE c.tenant_id = ANY(%(tenants)s::bigint[]) AND c.changed_at >= %(since)s
+"""
 _SOME: Final = f"""
 SELECT {_COLUMNS} FROM incidents_incident i JOIN tenants_tenant t ON t.id = i.tenant_id
 WHERE i.tenant_id = ANY(%(tenants)s::bigint[]) AND i.id = ANY(%(ids)s::bigint[])
@@ -61,15 +59,17 @@ def begin(tenants: Sequence[int], since: Any) -> Place:
     """Where somebody begins who wants what has changed since; without a time, with everything."""
     if since is None:
         return Place()
-    ((first, horizon),) = _select(_FIRST, {"tenants": list(tenants), "since": since})
-    return Place(mark=first - 1, incident=2**63 - 1, since=since, known=horizon)
+    horizon = _horizon()
+    ((first,),) = _select(_FIRST, {"tenants": list(tenants), "since": since})
+    start = horizon if first is None else min(horizon, first - 1)
+    return Place(mark=start, incident=2**63 - 1, since=since, known=horizon)
 
 
 def changes(tenants: Sequence[int], place: Place, limit: int) -> tuple[list[schema.Incident], Place, bool]:
     """At most ``limit`` incidents after ``place``, the place after them, and whether more is known. Needs a scope."""
     parameters = {
         "tenants": list(tenants), "mark": place.mark, "incident": place.incident, "limit": limit + 1,
-        "since": place.since, "known": place.known,
+        "since": place.since, "known": place.known, "horizon": _horizon(),
     }  # fmt: skip
     narrow = _SINCE if place.since else ""
     found = _select(_CHANGES.format(narrow=narrow), parameters)
@@ -116,6 +116,12 @@ def incident_of(row: Sequence[Any]) -> schema.Incident:
         techniques=techniques,
         link=portal_link(link),
     )
+
+
+def _horizon() -> int:
+    """Of now; a statement of its own, so that the rows are looked at afterwards."""
+    ((horizon,),) = _select(_HORIZON, {})
+    return int(horizon)
 
 
 def _select(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

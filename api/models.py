@@ -69,7 +69,7 @@ class Token(models.Model):
 
 
 class Change(models.Model):
-    """When an incident's row was last written, in the order of PostgreSQL's transactions: see ``api.feed``.
+    """When an incident's row was last written, as a number in an order without late comers: see ``api.feed``.
 
     Kept by triggers on the incident's table, so that no way of writing an incident can leave it out.
     """
@@ -78,7 +78,7 @@ class Change(models.Model):
         Incident, on_delete=models.CASCADE, primary_key=True, related_name="change", db_constraint=False
     )
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
-    mark = models.BigIntegerField(help_text="The transaction's number, moved up after a restore.")
+    mark = models.BigIntegerField(help_text="Grows with every statement that writes incidents.")
     changed_at = models.DateTimeField(help_text="As the incident says it.")
 
     objects: ClassVar[ContentManager[Self]] = ContentManager()
@@ -93,12 +93,3 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"incident {self.incident_id} at {self.mark}"
-
-
-class Era(models.Model):
-    """One row. ``shift`` is added to transaction numbers, which begin anew in a database that was restored from a dump."""
-
-    shift = models.BigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"moved up by {self.shift}"
