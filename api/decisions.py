@@ -42,7 +42,7 @@ def make_decision(call: Call) -> schema.Decided:
     asked: schema.NewDecision = call.body
     bulk = triage.decide(
         user=call.user, by=call.by, targets=schema.targets_of(asked), decision=schema.decision_of(asked.decision),
-        key=_kept(_key_of(call)), now=call.now,
+        key=kept(_key_of(call)), now=call.now,
     )  # fmt: skip
     if bulk.batch is None:
         code = bulk.answers[0].code
@@ -80,13 +80,13 @@ def _key_of(call: Call) -> str:
     return key
 
 
-def _kept(key: str) -> str:
+def kept(key: str) -> str:
     """Pages draw keys of their own; this is never one of them."""
     return f"api-{blake2b(key.encode(), digest_size=20).hexdigest()}"
 
 
 def _found(call: Call, key: str) -> Batch:
-    batch = Batch.objects.filter(user_id=call.user.pk, key=_kept(key)).first()
+    batch = Batch.objects.filter(user_id=call.user.pk, key=kept(key)).first()
     if batch is None:
         raise Http404
     return batch
