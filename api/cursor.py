@@ -34,7 +34,7 @@ def unseal(cursor: str, *, owner: int, question: str) -> Place:
     try:
         opened = _box().decrypt(cursor.encode())
     except (InvalidToken, UnicodeEncodeError):
-        opened = b"[0, \"\", {}]"
+        opened = b'[0, "", {}]'
     by, asked, place = msgspec.json.decode(opened, type=tuple[int, str, Place])
     if (by, asked) != (owner, question):
         raise Problem(400, "This cursor is not of this question. Leave it out to begin anew.")
@@ -42,6 +42,9 @@ def unseal(cursor: str, *, owner: int, question: str) -> Place:
 
 
 def _box() -> MultiFernet:
-    keys = (blake2b(secret.encode(), digest_size=32).digest() for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    keys = (
+        blake2b(secret.encode(), digest_size=32).digest()
+        for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    )
     named = (blake2b(b"api.cursor", key=key, digest_size=32).digest() for key in keys)
     return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in named])

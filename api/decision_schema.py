@@ -20,7 +20,9 @@ class NewTarget(Given):
     seen: Annotated[
         str, Meta(description="As read with the incident: what was changed since is not overwritten.", max_length=4_000)
     ] = ""
-    to_merged: Annotated[bool, Meta(description="True: if it was merged, decide on the one it was merged into.")] = False
+    to_merged: Annotated[bool, Meta(description="True: if it was merged, decide on the one it was merged into.")] = (
+        False
+    )
 
 
 class NewValues(Given):
@@ -48,7 +50,9 @@ class ItemAnswer(Struct, kw_only=True):
     tenant: str
     number: int
     accepted: Annotated[bool, Meta(description="Something is on its way.")]
-    code: Annotated[str, Meta(description="Empty, or a word such as not-found, not-allowed, read-only, merged, conflict.")]
+    code: Annotated[
+        str, Meta(description="Empty, or a word such as not-found, not-allowed, read-only, merged, conflict.")
+    ]
     sentence: str
     step: Annotated[str, Meta(description="What to do next.")]
     merged_into: int | None

@@ -17,8 +17,8 @@ from api.problems import Problem
 from api.schema import NoQuery
 from incidents import triage
 from incidents.freshness import tenants_for
-from incidents.pending import BatchView, PendingIntent, batch_for
 from incidents.models import Batch
+from incidents.pending import BatchView, PendingIntent, batch_for
 
 KEY: Final = "Idempotency-Key"
 ABOUT_KEY: Final = "Names the decision, such as a UUID: 1 to 64 letters, digits, - and _."

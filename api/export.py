@@ -6,8 +6,8 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from api import schema, tokens
-from api.operations import Call
 from api.models import Token
+from api.operations import Call
 from audit.record import Event, record
 from incidents.filters import SEVERITIES, Filters
 from incidents.queue_export import file_of

@@ -1,5 +1,7 @@
 """The form for a new token."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -23,8 +25,12 @@ class TokenForm(forms.Form):
         label="It may", choices=Verb.choices, widget=forms.CheckboxSelectMultiple, initial=[Verb.READ_INCIDENTS]
     )
     is_everywhere = forms.BooleanField(label="For every tenant that I may see, also later ones", required=False)
-    tenants = forms.ModelMultipleChoiceField(None, required=False, label="For these tenants")
-    groups = forms.ModelMultipleChoiceField(None, required=False, label="For the tenants of these groups")
+    tenants: forms.ModelMultipleChoiceField[Tenant] = forms.ModelMultipleChoiceField(
+        None, required=False, label="For these tenants"
+    )
+    groups: forms.ModelMultipleChoiceField[TenantGroup] = forms.ModelMultipleChoiceField(
+        None, required=False, label="For the tenants of these groups"
+    )
     expires_on = forms.DateField(
         label="Last day", widget=forms.DateInput(attrs={"type": "date"}),
         help_text=f"In UTC; at most {LONGEST_LIFE.days} days from now.",

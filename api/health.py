@@ -17,7 +17,9 @@ def health(user: User, now: datetime) -> schema.Health:
     ids = [tenant.id for tenant in mine]
     entra = dict(Tenant.objects.filter(pk__in=ids).values_list("pk", "entra_id"))
     closed = (Status.RESOLVED, Status.REDIRECTED)
-    counts = Rollup.objects.filter(tenant_id__in=ids).exclude(status__in=closed).values("tenant_id").annotate(n=Sum("n"))
+    counts = (
+        Rollup.objects.filter(tenant_id__in=ids).exclude(status__in=closed).values("tenant_id").annotate(n=Sum("n"))
+    )
     is_open = dict(counts.values_list("tenant_id", "n"))
     return schema.Health(
         at=now,

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document: made of the addresses and operations that answer, and of the types they read and write.
 
-Nothing is described here that is not said there, so the document cannot fall behind; tests hold real answers against it.
+Nothing is described here that is not said there, so the document cannot fall behind; tests hold answers against it.
 """
 
 import json
@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-from django.urls import get_resolver
+from django.urls import URLResolver, get_resolver
 
 from api.models import Verb
 from api.operations import JSON, Operation
@@ -67,9 +67,11 @@ def document() -> dict[str, Any]:
 
 def addresses() -> Iterator[tuple[str, Mapping[str, Operation]]]:
     """(pattern below the prefix, operations by method) of every address."""
-    (below,) = [one for one in get_resolver().url_patterns if str(one.pattern) == PREFIX.removeprefix("/")]
-    for entry in below.url_patterns:
-        yield str(entry.pattern), entry.callback.operations
+    for below in get_resolver().url_patterns:
+        if isinstance(below, URLResolver) and str(below.pattern) == PREFIX.removeprefix("/"):
+            for entry in below.url_patterns:
+                view: Any = getattr(entry, "callback", None)
+                yield str(entry.pattern), view.operations
 
 
 def _described(one: Operation, places: list[dict[str, Any]], components: dict[str, Any]) -> dict[str, Any]:

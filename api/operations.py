@@ -46,13 +46,13 @@ class Call:
     @cached_property
     def query(self) -> Any:
         """The query as the operation's ``query``. Raises Problem."""
-        assert self.operation.query is not None
-        return _read(lambda: msgspec.convert(_pairs(self.request.GET, self.operation.query), self.operation.query, strict=False))
+        return _read(
+            lambda: msgspec.convert(_pairs(self.request.GET, self.operation.query), self.operation.query, strict=False)
+        )
 
     @cached_property
     def body(self) -> Any:
         """The body as the operation's ``body``. Raises Problem."""
-        assert self.operation.body is not None
         if self.request.content_type != JSON:
             raise Problem(415, f"Send the body as {JSON}.")
         if len(self.request.body) > LARGEST_BODY:

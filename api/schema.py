@@ -23,7 +23,8 @@ class IncidentsQuery(Given):
     """Which changes to give."""
 
     updated_since: Annotated[
-        datetime | None, Meta(description="Leave out what had not changed since, of what is known at the first request.")
+        datetime | None,
+        Meta(description="Leave out what had not changed since, of what is known at the first request."),
     ] = None
     cursor: Cursor = ""
     tenant: Annotated[list[str], Meta(max_length=200, description="Slugs of tenants; without any, all.")] = []

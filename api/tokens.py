@@ -138,9 +138,7 @@ def words_for(reach: Reach) -> str:
     return ", ".join(named)[:500]
 
 
-def _check(
-    owner: User, name: str, verbs: list[Verb], reach: Reach, expires_at: datetime, now: datetime
-) -> None:
+def _check(owner: User, name: str, verbs: list[Verb], reach: Reach, expires_at: datetime, now: datetime) -> None:
     if not name.strip():
         raise NotMade("Give the token a name by which you will know it again.")
     if not verbs:
@@ -150,7 +148,9 @@ def _check(
     if not now < expires_at <= now + LONGEST_LIFE:
         raise NotMade(f"Choose a day within the next {LONGEST_LIFE.days} days on which the token expires.")
     if Verb.TRIAGE in verbs and not may_triage(owner):
-        raise NotMade(f"Deciding on incidents takes the role {Role.ANALYST.label.lower()}, which the owner does not hold.")
+        raise NotMade(
+            f"Deciding on incidents takes the role {Role.ANALYST.label.lower()}, which the owner does not hold."
+        )
     if Token.objects.filter(owner=owner, revoked_at=None, expires_at__gt=now).count() >= MOST_PER_OWNER:
         raise NotMade(f"There are {MOST_PER_OWNER} tokens in use already: revoke one that is not needed any more.")
 

@@ -50,7 +50,10 @@ def operations() -> Iterator[tuple[str, str]]:
 
 def test_every_address_and_method_is_described_and_nothing_else() -> None:
     said = {(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods}
-    there = {("/" + path.replace("<slug:", "{").replace("<int:", "{").replace(">", "}"), method) for path, method in operations()}
+    there = {
+        ("/" + path.replace("<slug:", "{").replace("<int:", "{").replace(">", "}"), method)
+        for path, method in operations()
+    }
     assert said == there
     ids = [one["operationId"] for methods in DOCUMENT["paths"].values() for one in methods.values()]
     assert len(ids) == len(set(ids))

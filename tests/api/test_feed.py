@@ -55,7 +55,9 @@ def renamed(writer: psycopg.Connection, number: int) -> None:
     assert done.rowcount == 1
 
 
-def test_a_row_that_is_committed_after_a_later_one_is_seen_once_it_is_there(cast: Cast, writer: psycopg.Connection) -> None:
+def test_a_row_that_is_committed_after_a_later_one_is_seen_once_it_is_there(
+    cast: Cast, writer: psycopg.Connection
+) -> None:
     make_incident(cast.contoso, 1)
     reader = Reader(cast)
     assert reader.poll() == [1]
@@ -67,7 +69,9 @@ def test_a_row_that_is_committed_after_a_later_one_is_seen_once_it_is_there(cast
     assert reader.seen["contoso", 1] == "late"
 
 
-def test_a_writer_that_has_begun_and_wrote_no_incident_yet_holds_nothing_back(cast: Cast, writer: psycopg.Connection) -> None:
+def test_a_writer_that_has_begun_and_wrote_no_incident_yet_holds_nothing_back(
+    cast: Cast, writer: psycopg.Connection
+) -> None:
     make_incident(cast.contoso, 1)
     reader = Reader(cast)
     writer.execute("UPDATE tenants_syncstate SET last_error = 'busy'")
@@ -113,7 +117,7 @@ def test_among_many_writers_a_polling_reader_ends_with_the_latest_of_everything(
         make_incident(cast.fabrikam, number)
 
     def write(seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311  the order of writes, no secret
+        chance = random.Random(seed)
         tenant = (cast.contoso, cast.fabrikam)[seed % 2]
         try:
             with database_role("worker"):

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-import pytest
-
-from api.models import Verb
 from api.tokens import Reach
 from incidents.models import Incident, IncidentRaw, IncidentTag
+from tenants import scope
 from tests.api.conftest import Program
 from tests.cast import NOW, Cast, make_alert, make_evidence, make_incident
-from tenants import scope
 
 Of = Callable[..., Program]
 
@@ -19,7 +16,9 @@ def test_changes_come_page_by_page_and_end_with_a_cursor_to_go_on_from(cast: Cas
     for number in range(1, 6):
         make_incident(cast.contoso, number)
     alice = program(cast.alice)
-    seen, cursor, sizes, more = [], "", [], True
+    seen: list[int] = []
+    sizes: list[int] = []
+    cursor, more = "", True
     while more:
         page = alice.get("/api/v1/incidents/", {"limit": 2, "cursor": cursor}).json()
         seen += [one["number"] for one in page["incidents"]]
