@@ -59,6 +59,8 @@ def _live(page: QueuePage) -> dict[str, Any]:
         "older_url": address_for(filters, after=page.older) if page.older else "",
         "rows_url": address_for(filters, "incidents:queue_rows", version=page.version) if page.is_first else "",
         "poll_seconds": POLL_SECONDS,
+        "csv_url": address_for(filters, "incidents:export", format="csv"),
+        "jsonl_url": address_for(filters, "incidents:export", format="jsonl"),
         "severities": [
             (key, severity.label, page.open_by_severity[key], address_for(Filters(filters.tenants, (key,))))
             for key, severity in SEVERITIES.items()
