@@ -20,7 +20,7 @@ def test_changes_come_page_by_page_and_end_with_a_cursor_to_go_on_from(cast: Cas
     sizes: list[int] = []
     cursor, more = "", True
     while more:
-        page = alice.get("/api/v1/incidents/", {"limit": 2, "cursor": cursor}).json()
+        page = alice.get(f"/api/v1/incidents/?limit=2&cursor={cursor}").json()
         seen += [one["number"] for one in page["incidents"]]
         sizes.append(len(page["incidents"]))
         cursor, more = page["cursor"], page["has_more"]

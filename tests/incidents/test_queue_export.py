@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +35,12 @@ def alice(cast: Cast, client: WebClient) -> WebClient:
 def lines(answer: Any) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer
     return [json.loads(line) for line in answer.getvalue().decode().splitlines()]
+
+
+def pieces(client: WebClient) -> Iterator[bytes]:
+    """The file as it is sent, read as slowly as the test likes."""
+    answer: Any = client.get(PATH, {"format": "jsonl"})
+    return iter(answer.streaming_content)
 
 
 def not_fresh(client: WebClient) -> None:
@@ -104,7 +111,7 @@ def test_a_tenant_whose_grant_is_taken_away_meanwhile_is_left_out_from_the_next_
     make_incident(cast.contoso, 1, updated_at=NOW + timedelta(minutes=2))
     make_incident(cast.contoso, 2, updated_at=NOW + timedelta(minutes=1))
     make_incident(cast.fabrikam, 3)
-    sent = iter(alice.get(PATH, {"format": "jsonl"}).streaming_content)
+    sent = pieces(alice)
     assert json.loads(next(sent))["incident_id"] == 1
     Grant.objects.filter(user=cast.alice, tenant=cast.contoso).delete()
     assert [json.loads(line)["incident_id"] for line in sent] == [3]
@@ -116,7 +123,7 @@ def test_a_person_who_may_not_sign_in_any_more_gets_no_further_piece(
     monkeypatch.setattr(queue_export, "PIECE", 1)
     for number in (1, 2):
         make_incident(cast.contoso, number)
-    sent = iter(alice.get(PATH, {"format": "jsonl"}).streaming_content)
+    sent = pieces(alice)
     next(sent)
     type(cast.alice).objects.filter(pk=cast.alice.pk).update(is_active=False)
     with pytest.raises(queue_export.BrokenOff):
@@ -131,7 +138,7 @@ def test_no_scope_is_open_while_the_reader_takes_their_time(
     monkeypatch.setattr(queue_export, "PIECE", 1)
     for number in (1, 2, 3):
         make_incident(cast.contoso, number)
-    for _ in alice.get(PATH, {"format": "jsonl"}).streaming_content:
+    for _ in pieces(alice):
         assert not scope.is_open()
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('app.user_id', true)")

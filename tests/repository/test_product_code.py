@@ -15,9 +15,7 @@ FORBIDDEN: dict[str, tuple[str, dict[str, str]]] = {
     "certificates not checked": (r"verify\s*=\s*False|CERT_NONE|check_hostname\s*=\s*False", {}),
     "CSRF check switched off": (
         r"\bcsrf_exempt\b",
-        {
-            "api/operations.py": "the API takes no cookie, so nothing comes by itself with what another site's page sends"
-        },
+        {"api/operations.py": "the API takes no cookie, so another site's page sends nothing that counts"},
     ),
     "debugging left behind": (r"\bbreakpoint\(|\bpdb\b|DEBUG\s*=\s*True", {}),
     "code from data": (r"(?<![\w.])(eval|exec)\(|^\s*(import|from) (pickle|marshal|shelve)\b|\byaml\.load\(", {}),
