@@ -162,5 +162,5 @@ class RequestLogMiddleware:
 
 
 def shown_path(path: str) -> str:
-    """The path with the secret of a connect link taken out."""
-    return "/connect/…/" if path.startswith("/connect/") else path
+    """The path with the secret of a connect link taken out, and what looks like any other secret."""
+    return "/connect/…/" if path.startswith("/connect/") else hidden(path)
