@@ -1,4 +1,4 @@
-"""``manage.py api_token``: a token for a program that belongs to nobody in particular, with a service account for it."""
+"""``manage.py api_token``: a token for a program that is nobody's, and the service account that owns it."""
 
 from datetime import timedelta
 from typing import Any
