@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts.actor import actor_for
 from audit.admin import ReadOnlyAdmin
 from defender.cleaning import searchable
+from incidents import assignee_admin  # noqa: F401  its pages
 from incidents.access import signed_in
 from incidents.models import Incident, Quarantine
 from incidents.reading import note_read
