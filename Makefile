@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 # A file's tests stay in one process: they share a browser, a portal, a cloud.
 # Files begin in the order in which tests/conftest.py puts them: the long ones first, so that none is left to the end.
 PARALLEL := --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
-CODE := $(wildcard portal defender audit accounts tenants incidents sandbox embedded demo tests)
+CODE := $(wildcard portal defender audit accounts tenants incidents api sandbox embedded demo tests)
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 
 .DEFAULT_GOAL := help

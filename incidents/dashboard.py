@@ -13,18 +13,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection
 from django.db.models import Max, Min
 from django.http import QueryDict
 
 from accounts.models import User
+from incidents.assignees import addresses_for
 from incidents.daily import NAMES
 from incidents.dashboard_statements import CLOSED, COUNTS, HELD_BY, TOUCHED
 from incidents.date_filters import midnight
-from incidents.filters import SEVERITIES, Filters, read_filters
+from incidents.filters import ME, SEVERITIES, Filters, read_filters
 from incidents.freshness import TenantFreshness, tenants_for
 from incidents.models import Severity
 from incidents.queue import assignees_for
+from incidents.selecting import select
 from tenants.groups import groups_for
 from tenants.models import Tenant
 
@@ -87,6 +88,7 @@ class Figures:
     to_touch: Pace
     to_close: Pace
     held: Mapping[str, tuple[int, int]]
+    is_nameless: bool
     watched: tuple[datetime | None, datetime | None]
 
 
@@ -102,7 +104,7 @@ def read_ask(query: QueryDict) -> Ask:
     asked = read_filters(query)
     text = query.get("days", "")
     days = int(text) if text in map(str, PERIODS) else USUAL
-    return Ask(days, Filters(tenants=asked.tenants, group=asked.group), asked.assignee)
+    return Ask(days, Filters(tenants=asked.tenants, group=asked.group), asked.assignee or ME)
 
 
 def figures_for(user: User, ask: Ask, *, now: datetime) -> Figures:
@@ -115,6 +117,7 @@ def figures_for(user: User, ask: Ask, *, now: datetime) -> Figures:
     days = [today - timedelta(days=back) for back in reversed(range(ask.days))]
     open_by_tenant, nobodys, by_day = _counts(ids, days[0])
     open_now = _sum(open_by_tenant.values())
+    names = _names(user, ids, ask.assignee)
     within = [by_day.get(day, _nothing()) for day in days]
     return Figures(
         ask=ask,
@@ -131,7 +134,8 @@ def figures_for(user: User, ask: Ask, *, now: datetime) -> Figures:
         closed=[sum(day.closed.values()) for day in within],
         to_touch=_pace(TOUCHED, ids, days, [day.touched for day in within]),
         to_close=_pace(CLOSED, ids, days, [sum(day.closed.values()) for day in within]),
-        held=_held(ids, ask.assignee),
+        held=_held(ids, names),
+        is_nameless=not names,
         watched=_watched(ids),
     )
 
@@ -186,11 +190,16 @@ def _pace(statement: str, ids: Sequence[int], days: Sequence[date], counts: Sequ
     return Pace(since, {_key(severity): Speed(n, late, *(both or (None, None))) for severity, n, late, both in rows})
 
 
-def _held(ids: Sequence[int], assignee: str) -> dict[str, tuple[int, int]]:
-    """(open, of these in progress) by severity of one name at Microsoft."""
+def _names(user: User, ids: Sequence[int], assignee: str) -> list[str]:
+    """The addresses at Microsoft that the filter stands for."""
+    return sorted(set(addresses_for(user, ids).values())) if assignee == ME else [assignee]
+
+
+def _held(ids: Sequence[int], names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """(open, of these in progress) by severity of some names at Microsoft."""
     found = dict.fromkeys(SEVERITIES, (0, 0))
-    if assignee:
-        rows = _select(HELD_BY, {"tenants": ids, "names": [assignee]})
+    if names:
+        rows = _select(HELD_BY, {"tenants": ids, "names": list(names)})
         found |= {_key(severity): (n, in_progress) for severity, n, in_progress in rows}
     return found
 
@@ -203,10 +212,7 @@ def _watched(ids: Sequence[int]) -> tuple[datetime | None, datetime | None]:
 def _select(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     if not parameters["tenants"]:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    return select(statement, parameters)
 
 
 def _sum(parts: Any) -> BySeverity:

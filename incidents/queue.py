@@ -17,11 +17,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from defender.vocabulary import CLASSIFICATIONS, DETERMINATIONS
+from incidents.assignees import addresses_for
 from incidents.cursor import Place, seal, unseal
 from incidents.facets import Counts, counts_for
 from incidents.filters import KEY_OF_STATUS, ME, UNAVAILABLE, Filters, query_for
 from incidents.freshness import Freshness, TenantFreshness, freshness_of, tenants_for
-from incidents.mine import names_of
 from incidents.models import Severity, Status
 from incidents.queue_statements import (
     ASSIGNEES,
@@ -159,7 +159,7 @@ def queue_page(user: User, filters: Filters, cursor: str = "", *, now: datetime 
     """One page of at most PAGE rows, newest first. An unknown, stale or foreign cursor is the first page."""
     tenants = tenants_for(user, now or timezone.now())
     chosen, unavailable = chosen_tenants(user, filters, tenants)
-    asked = resolved(user, filters)
+    asked = resolved(user, filters, chosen)
     query = query_for(filters)
     place = unseal(cursor, user_id=user.pk, query=query)
     found = _found(asked, [tenant.id for tenant in chosen], place) if chosen else Found([])
@@ -206,9 +206,12 @@ def for_person(user: User, filters: Filters, tenants: Sequence[TenantFreshness])
     return replace(filters, tenants=tuple(slugs), group=filters.group if is_known else UNAVAILABLE)
 
 
-def resolved(user: User, filters: Filters) -> Filters:
-    """The filters with the names that "me" stands for."""
-    return replace(filters, mine=names_of(user)) if filters.assignee == ME else filters
+def resolved(user: User, filters: Filters, tenants: Sequence[TenantFreshness]) -> Filters:
+    """The filters with the addresses that "me" stands for in these tenants."""
+    if filters.assignee != ME:
+        return filters
+    mine = addresses_for(user, [tenant.id for tenant in tenants])
+    return replace(filters, mine=tuple(sorted(set(mine.values()))))
 
 
 def assignees_for(tenants: Sequence[TenantFreshness]) -> list[str]:

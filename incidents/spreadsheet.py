@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 COLUMNS: Final = (
@@ -18,17 +18,17 @@ COLUMNS: Final = (
 _FORMULA: Final = frozenset("=+-@")
 
 
-def heading() -> str:
+def heading(columns: Sequence[str] = COLUMNS) -> str:
     """The first row."""
-    return _row(COLUMNS)
+    return _row(columns)
 
 
-def row_of(line: str) -> str:
+def row_of(line: str, columns: Sequence[str] = COLUMNS) -> str:
     """A line of ``export.lines_of`` as a row, without what Microsoft sent; RFC 4180, every cell quoted."""
     fields = json.loads(line)
     fields["tags"] = "; ".join(fields["tags"])
     fields["alerts"] = "; ".join(alert["alert_id"] for alert in fields["alerts"])
-    return _row([fields.get(name) for name in COLUMNS])
+    return _row([fields.get(name) for name in columns])
 
 
 def harmless(value: Any) -> str:

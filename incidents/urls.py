@@ -18,6 +18,7 @@ urlpatterns = [
     path("views/<uuid:view>/change/", views.change_view, name="change_view"),
     path("views/<uuid:view>/remove/", views.remove_view, name="remove_view"),
     path("views/<uuid:view>/default/", views.default_view, name="default_view"),
+    path("export/", views.export, name="export"),
     path("<slug:tenant>/<int:number>/", views.incident, name="incident"),
     path("<slug:tenant>/<int:number>/alerts/", views.alerts, name="alerts"),
     path("<slug:tenant>/<int:number>/evidence/", views.evidence, name="evidence"),

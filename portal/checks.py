@@ -10,9 +10,11 @@ from django.core.checks import CheckMessage, Error, Warning, register
 GUARDS: Final = (
     "csp.middleware.CSPMiddleware",
     "portal.middleware.HeadersMiddleware",
+    "api.middleware.CookielessMiddleware",
     "portal.limits.LimitMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "accounts.session_limits.SessionLimitsMiddleware",
+    "api.middleware.BearerMiddleware",
     "accounts.denials.DenialMiddleware",
     "tenants.middleware.ScopeMiddleware",
 )

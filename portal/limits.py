@@ -1,4 +1,5 @@
-"""How often one network address may use the doors that stand open to everybody: sign-in, connect page, callback.
+"""How often one network address may use the doors that stand open to everybody: sign-in, connect page, callback; and
+how often one token may use the API.
 
 Counted in Redis, in windows of a minute, so that all web processes see one count and a stranger costs no write to
 PostgreSQL. Redis may be emptied at any time; the count then begins anew. While Redis does not answer, each process
@@ -18,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from accounts.networks import network_of
+from api.problems import is_api, too_often
 
 log = structlog.get_logger("portal.limits")
 
@@ -52,15 +54,20 @@ class LimitMiddleware:
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         """None lets the request through."""
         match = request.resolver_match
-        door = DOORS.get(match.view_name) if match else None
+        address = network(str(request.META.get("REMOTE_ADDR", "")))
+        door, most, whose = DOORS.get(match.view_name) if match else None, settings.RATE_LIMIT_PER_MINUTE, address
+        if is_api(request):
+            token = getattr(request, "api_token", None)
+            door, most = "api", settings.API_RATE_LIMIT_PER_MINUTE
+            whose = f"token {token.pk}" if token else address
         if door is None:
             return None
-        address = network(str(request.META.get("REMOTE_ADDR", "")))
         now = time.time()
-        if count(f"{door}:{address}", now=now) <= settings.RATE_LIMIT_PER_MINUTE:
+        if count(f"{door}:{whose}", now=now) <= most:
             return None
-        log.warning("too many requests", door=door, address=address)
-        return refusal(wait=WINDOW - int(now) % WINDOW)
+        log.warning("too many requests", door=door, address=address, whose=whose)
+        wait = WINDOW - int(now) % WINDOW
+        return too_often(wait) if door == "api" else refusal(wait=wait)
 
 
 def refusal(*, wait: int) -> HttpResponse:

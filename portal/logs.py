@@ -34,6 +34,8 @@ _SECRETS = (
         ),
         r"\1=[hidden]",
     ),
+    # An API token, whose first word is the same for all of them (api/tokens.py).
+    (re.compile(r"portal_[A-Za-z0-9_-]{43}"), "[hidden]"),
     (re.compile(_START + r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?"), "[hidden]"),
 )
 # Gunicorn writes a header as {name}i or {name}o and a value of the environment as {name}e.
@@ -160,5 +162,5 @@ class RequestLogMiddleware:
 
 
 def shown_path(path: str) -> str:
-    """The path with the secret of a connect link taken out."""
-    return "/connect/…/" if path.startswith("/connect/") else path
+    """The path with the secret of a connect link taken out, and what looks like any other secret."""
+    return "/connect/…/" if path.startswith("/connect/") else hidden(path)

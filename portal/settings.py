@@ -219,6 +219,7 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "tenants.apps.TenantsConfig",
     "incidents.apps.IncidentsConfig",
+    "api.apps.ApiConfig",
 ]
 if not IS_PRODUCTION:
     INSTALLED_APPS.append("demo.apps.DemoConfig")
@@ -233,12 +234,14 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.VisibleTextMiddleware",
     "portal.middleware.StorableCookiesMiddleware",
+    "api.middleware.CookielessMiddleware",
     "portal.limits.LimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.session_limits.SessionLimitsMiddleware",  # signs out before the next one asks for sign-in
+    "api.middleware.BearerMiddleware",  # the API's people come by their tokens
     "accounts.denials.DenialMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -355,6 +358,8 @@ RATE_LIMIT_PER_MINUTE = env.whole(
     low=1,
     high=1_000 if IS_PRODUCTION else 1_000_000,
 )
+# Per API token; also per network address for requests without a token that holds.
+API_RATE_LIMIT_PER_MINUTE = env.whole("API_RATE_LIMIT_PER_MINUTE", 300, low=1, high=100_000)
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = env.text("LOG_FORMAT", "json" if IS_PRODUCTION else "console", choices=("json", "console"))

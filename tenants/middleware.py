@@ -13,6 +13,8 @@ from tenants import scope
 class ScopeMiddleware:
     """Runs the view, and the rendering of its answer, in one transaction inside the person's scope.
 
+    ``only_tenants``, which whoever let the request in may have set on it, narrows that scope; nothing widens it.
+
     Last in the list, so that sign-in and CSRF have been looked at. Nobody signed in: no scope, and any attempt to read
     tenant-owned data raises.
     """
@@ -30,7 +32,7 @@ class ScopeMiddleware:
         """Answer from inside the scope; templates are rendered before it closes."""
         if not isinstance(request.user, User) or getattr(view, "opens_own_scope", False):
             return None
-        with scope.person(request.user):
+        with scope.person(request.user, only=getattr(request, "only_tenants", None)):
             response = view(request, *args, **kwargs)
             if hasattr(response, "render") and callable(response.render):
                 response = response.render()

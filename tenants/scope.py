@@ -32,10 +32,14 @@ class NoScope(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is open now. Exactly one of the four forms below; the settings mirror it for PostgreSQL."""
+    """What is open now. Exactly one of the four forms below; the settings mirror it for PostgreSQL.
+
+    ``only`` narrows a person's scope to some of their tenants; None leaves it as wide as their memberships.
+    """
 
     user_id: int | None = None
     is_staff: bool = False
+    only: frozenset[int] | None = None
     tenant_id: int | None = None
     link_key: str | None = None
     is_operations: bool = False
@@ -46,6 +50,8 @@ class Scope:
             "app.user_id": "" if self.user_id is None else str(self.user_id),
             "app.tenant_id": "" if self.tenant_id is None else str(self.tenant_id),
             "app.link_key": self.link_key or "",
+            # No tenant has the number 0: narrowed to nothing is not the same as not narrowed.
+            "app.only_tenants": "" if self.only is None else ",".join(map(str, sorted({0, *self.only}))),
         }
 
 
@@ -65,9 +71,12 @@ def is_open() -> bool:
     return _current.get() is not None
 
 
-def person(user: User) -> Any:
-    """A person's scope: the tenants of their memberships; staff also see every tenant's connection, not its content."""
-    return _open(Scope(user_id=user.pk, is_staff=user.is_active and user.is_staff))
+def person(user: User, *, only: frozenset[int] | None = None) -> Any:
+    """A person's scope: the tenants of their memberships; staff also see every tenant's connection, not its content.
+
+    ``only`` (ids of tenants) takes away: it leaves of the memberships those named, and of being staff nothing.
+    """
+    return _open(Scope(user_id=user.pk, is_staff=only is None and user.is_active and user.is_staff, only=only))
 
 
 def tenant(tenant_id: int) -> Any:
@@ -148,7 +157,11 @@ class ConnectionManager(ContentManager[M]):
 
 
 def member_tenants(user_id: int) -> models.QuerySet[Any]:
-    """Ids of the tenants a person is a member of, as a sub-query."""
+    """Ids of the tenants a person is a member of, as a sub-query; in a narrowed scope, of those it is narrowed to."""
     from tenants.models import Membership
 
-    return Membership.objects.filter(user_id=user_id).values("tenant_id")
+    mine = Membership.objects.filter(user_id=user_id)
+    scope = _current.get()
+    if scope is not None and scope.only is not None:
+        mine = mine.filter(tenant_id__in=scope.only)
+    return mine.values("tenant_id")

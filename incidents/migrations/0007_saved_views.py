@@ -40,7 +40,7 @@ ALTER TABLE incidents_queuepreference ADD CONSTRAINT a_default_ends_with_its_vie
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0005_alerts_of_one_incident'),
+        ('incidents', '0006_outbox'),
         ('tenants', '0012_groups_and_moves'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

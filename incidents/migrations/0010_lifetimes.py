@@ -38,7 +38,7 @@ FILL = FILL.format(
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0005_alerts_of_one_incident'),
+        ('incidents', '0009_incident_changes'),
         ('tenants', '0012_groups_and_moves'),
     ]
 

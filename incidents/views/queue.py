@@ -78,7 +78,7 @@ def queue_facets(request: HttpRequest) -> HttpResponse:
     """What can be chosen next within the filters, with counts."""
     user, filters = signed_in(request), read_filters(request.GET)
     tenants, _ = chosen_tenants(user, filters, tenants_for(user, timezone.now()))
-    asked = resolved(user, filters)
+    asked = resolved(user, filters, tenants)
     exactly = is_found_exactly(asked, [tenant.id for tenant in tenants])
     counted: dict[str, Any] = {
         "exact": exact_facets(filters, counts_for(filters, tenants)),

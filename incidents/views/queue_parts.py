@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from defender.vocabulary import CLASSIFICATIONS, SERVICES
+from incidents.assignees import addresses_for
 from incidents.columns import COLUMNS, USUAL
 from incidents.facets import Choice, Counts, Facet
 from incidents.filters import (
@@ -26,7 +27,6 @@ from incidents.filters import (
     query_for,
 )
 from incidents.labels import with_labels
-from incidents.mine import names_of
 from incidents.models import SavedView
 from incidents.queue import ELSEWHERE, PAGE, SEARCHED, QueuePage, assignees_for
 from incidents.saved_views import Preference, may_change, views_for
@@ -53,6 +53,8 @@ def live(page: QueuePage, preference: Preference) -> dict[str, Any]:
         "older_url": address_for(filters, after=page.older) if page.older else "",
         "rows_url": address_for(filters, "incidents:queue_rows", version=page.version) if page.is_first else "",
         "poll_seconds": POLL_SECONDS,
+        "csv_url": address_for(filters, "incidents:export", format="csv"),
+        "jsonl_url": address_for(filters, "incidents:export", format="jsonl"),
         "severities": [
             (key, severity.label, page.open_by_severity[key], _url_of(filters, severities=(key,)))
             for key, severity in SEVERITIES.items()
@@ -87,7 +89,7 @@ def bar(
             for name in ("group", "classification", "service", "technique", "tag", "newer", "older")
         ),
         "has_too_many_tenants": has_too_many_tenants(query),
-        "is_nameless": filters.assignee == ME and not names_of(user),
+        "is_nameless": filters.assignee == ME and not addresses_for(user, [tenant.id for tenant in page.chosen]),
         "view": view,
         "is_default": view is not None and view == preference.default,
         "may_change_view": view is not None and may_change(user, view),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -49,6 +50,7 @@ class Journey:
             self._connect(staff)
             self._look_around(staff)
             self._ask_for_nonsense(staff)
+            self._let_a_program_in(staff)
             first.result()
             second = beside.submit(self._commands_in_trouble)
             self._change_people(staff)
@@ -141,6 +143,26 @@ class Journey:
         staff.bare_post("/incidents/", {"state": nearly})
         staff.post("/tenants/connect/", {"customer": "Nobody", "tenant": "nobody.invalid"})
 
+    def _let_a_program_in(self, staff: Visitor) -> None:
+        """A token is made, used well and badly, shown where it does not belong, and revoked."""
+        day = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+        said = {"name": "Program", "verbs": "read-incidents", "is_everywhere": "on", "expires_on": day}
+        found = re.search(r'id="token" value="([^"]+)"', staff.post("/tokens/new/", said).text)
+        assert found
+        self.canaries.add("API token", found[1])
+        assert self._by_program("/api/v1/incidents/").status_code == 200
+        assert self._by_program("/api/v1/tenants/").status_code == 403
+        for path in ("/api/v1/incidents/nosuch/7/", f"/api/v1/{found[1]}/", f"/api/v1/incidents/?cursor={found[1]}"):
+            self._by_program(path)
+        revoke = re.search(r'action="(/tokens/\d+/revoke/)"', staff.get("/tokens/").text)
+        assert revoke
+        staff.post(revoke[1], seen_on="/tokens/")
+        assert self._by_program("/api/v1/incidents/").status_code == 401
+
+    def _by_program(self, path: str) -> requests.Response:
+        token = self.canaries.values["API token"][-1].decode()
+        return self.visitor().get(path, headers={"Authorization": f"Bearer {token}"})
+
     def _change_people(self, staff: Visitor) -> None:
         """A person is added in the administration, first wrongly, and gets a new password."""
         made, wrong = self.canaries.plant("password"), self.canaries.plant("password")
@@ -198,6 +220,7 @@ class Journey:
             assert staff.get("/incidents/").status_code == 500
             other = self.visitor()
             assert other.get(f"/connect/{link}/").status_code == 500
+            assert self._by_program("/api/v1/incidents/").status_code == 500
             assert other.post("/sign-in/", {"username": "admin", "password": self.password}).status_code == 500
             time.sleep(1)  # a turn of the worker
 

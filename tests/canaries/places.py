@@ -27,6 +27,12 @@ PLACES: Final = (
         rb"=== POST /tenants/(?:connect|[a-z-]+/link)/ 200\n.*?(?=\n=== |\Z)",
         "the page that shows a new link, once, to the staff who made it",
     ),
+    Place(
+        "API token",
+        "answers: bodies",
+        rb'id="token" value="portal_[^"]+"',
+        "the page that shows a new token, once, to whoever made it",
+    ),
     Place("connect link", "command connect_tenant: standard output", rb".*", "the command prints the link it made"),
     Place(
         "consent state",

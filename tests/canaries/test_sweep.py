@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(600)
 LEAST_SINKS = 14
 KINDS = {
     "access token",
+    "API token",
     "audit signing key",
     "authorization code",
     "browser cookie",

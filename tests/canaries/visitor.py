@@ -30,6 +30,7 @@ class Answers:
     def keep(self, answer: requests.Response) -> None:
         """One answer, under a line that names its question without the secrets in it."""
         path = re.sub(r"/connect/[^/]{20,}", "/connect/…", (answer.request.path_url or "").partition("?")[0])
+        path = re.sub(r"portal_[\w-]{43}", "portal_…", path)
         named = f"=== {answer.request.method} {path} {answer.status_code}\n".encode()
         lines = [f"{name}: {value}".encode("latin-1") for name, value in answer.raw.headers.items()]
         self.headers.append(named + b"\n".join(lines))

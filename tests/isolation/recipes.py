@@ -37,7 +37,8 @@ class Recipe:
 
     ``is_list``: staff without a grant get an empty list instead of a refusal. ``query`` is what the page wants to know.
     ``streams``: sent as a stream, for a reason given in test_time.py. ``asks_entra``: Entra ID is asked something, by
-    whoever may. ``form``: what somebody whom it lets in posts.
+    whoever may. ``form``: what somebody whom it lets in posts. ``bearer``: people come by their API tokens, without
+    cookies, and who has none is told so.
     """
 
     door: Door
@@ -47,6 +48,7 @@ class Recipe:
     streams: bool = False
     asks_entra: bool = False
     form: Callable[[Cast], dict[str, Any]] = lambda cast: {}
+    bearer: bool = False
 
 
 RECIPES: dict[str, Recipe] = {
@@ -95,6 +97,26 @@ RECIPES: dict[str, Recipe] = {
     "incidents:change_view": Recipe(Door.OWNER, shows=False, form=lambda cast: {"name": "Changed"}),
     "incidents:remove_view": Recipe(Door.OWNER, shows=False),
     "incidents:default_view": Recipe(Door.OWNER, shows=False),
+    "incidents:export": Recipe(Door.SIGNED_IN, streams=True),
+    "tokens:tokens": Recipe(Door.SIGNED_IN, shows=False),
+    "tokens:new": Recipe(Door.SIGNED_IN),
+    "tokens:revoke": Recipe(Door.OWNER, shows=False),
+    "api:openapi": Recipe(Door.SIGNED_IN, shows=False, bearer=True),
+    "api:incidents": Recipe(Door.SIGNED_IN, bearer=True),
+    "api:export": Recipe(Door.SIGNED_IN, bearer=True, streams=True),
+    "api:incident": Recipe(Door.MEMBERS, query="include=raw", bearer=True),
+    "api:tenants": Recipe(Door.SIGNED_IN, bearer=True),
+    "api:decisions": Recipe(
+        Door.SIGNED_IN,
+        shows=False,
+        bearer=True,
+        form=lambda cast: {
+            "incidents": [{"tenant": cast.contoso.slug, "number": 7}],
+            "decision": {"status": "in-progress"},
+        },
+    ),
+    "api:decision": Recipe(Door.OWNER, shows=False, bearer=True),
+    "api:cancel": Recipe(Door.OWNER, shows=False, bearer=True),
     "incidents:incident": Recipe(Door.MEMBERS),
     "incidents:alerts": Recipe(Door.MEMBERS, shows=False),  # those that the page left out
     "incidents:evidence": Recipe(Door.MEMBERS, query="kind=ip"),

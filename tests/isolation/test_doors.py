@@ -4,6 +4,7 @@ Nobody but those whom the address's recipe lets in gets a byte of Contoso, chang
 to Microsoft; each refusal is noted once; and whom it lets in does get there, or all of this would say nothing.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -136,11 +137,13 @@ def people_at(route: Route, recipe: Recipe, method: str) -> list[str]:
     return people
 
 
-def assert_refused(world: World, person: str, seen: Seen) -> None:
+def assert_refused(world: World, person: str, seen: Seen, *, bearer: bool = False) -> None:
     """Sent to sign in, or told no; nothing shown, nothing changed, one line in the log."""
     assert seen.changed == set()
     assert not [word for word in world.secrets if word in seen.words]
-    if person == "anonymous":
+    if person == "anonymous" and bearer:
+        assert (seen.status, seen.noted) == (401, []), "a program is told that it needs a token; cookies are none"
+    elif person == "anonymous":
         assert seen.status == 302
         assert seen.answer.headers["Location"].startswith(("/sign-in/", "/admin/login/"))
         assert seen.noted == []
@@ -149,7 +152,7 @@ def assert_refused(world: World, person: str, seen: Seen) -> None:
         assert seen.noted == ["denied"], "each refusal is noted once: see accounts/denials.py"
 
 
-def assert_narrowed(world: World, person: str, seen: Seen) -> None:
+def assert_narrowed(world: World, person: str, seen: Seen, *, bearer: bool = False) -> None:
     """Let in, but Contoso is not theirs: staff see its connection, others nothing of it."""
     hidden = world.secrets[:1] if person == "dana" else world.secrets
     assert not [word for word in hidden if word in seen.words]
@@ -172,12 +175,12 @@ def test_nobody_gets_past_the_door_with_the_other_sides_ids(world: World, entra:
     for method in METHODS:
         for address, more in requests_of(world, route, recipe, method):
             for person in people_at(route, recipe, method):
-                seen = world.ask(person, method, address, **more)
+                seen = world.ask(person, method, address, bearer=recipe.bearer, **more)
                 tally["requests"] += 1
                 told = f"{method} {address} by {person}: {seen.status}"
                 assert recipe.streams or not seen.answer.streaming, f"{told} is a stream: see STREAMS in test_time.py"
                 refused = person in REFUSED_TO[recipe.door] and not (recipe.is_list and person == "dana")
-                (assert_refused if refused else assert_narrowed)(world, person, seen)
+                (assert_refused if refused else assert_narrowed)(world, person, seen, bearer=recipe.bearer)
     assert keys_in_redis() == keys
     if not recipe.asks_entra:
         assert len(entra.server.asked) == calls
@@ -190,7 +193,9 @@ def test_what_is_refused_answers_byte_for_byte_like_what_does_not_exist(world: W
     theirs, nobodys = route.address(values_for(world.cast, model)), route.address(values_for_nothing())
     for person in set(REFUSED_TO[recipe.door]) - {"anonymous"}:
         for method in METHODS:
-            one, other = (world.ask(person, method, f"{path}?{recipe.query}") for path in (theirs, nobodys))
+            one, other = (
+                world.ask(person, method, f"{path}?{recipe.query}", bearer=recipe.bearer) for path in (theirs, nobodys)
+            )
             assert masked(one) == masked(other), f"{method} {theirs} tells {person} that it exists"
 
 
@@ -200,13 +205,20 @@ def test_whom_the_recipe_lets_in_gets_there(world: World, route: Route) -> None:
     if recipe.door is Door.NOBODY:
         return
     address = f"{route.address(values_for(world.cast, model_of(route)))}?{recipe.query}"
-    seen = world.ask(INSIDER[recipe.door], "GET", address)
+    seen = world.ask(INSIDER[recipe.door], "GET", address, bearer=recipe.bearer)
     if seen.status == 405:
-        form = urlencode(recipe.form(world.cast))
-        seen = world.ask(INSIDER[recipe.door], "POST", address, data=form, content_type=FORM)
+        seen = world.ask(INSIDER[recipe.door], "POST", address, bearer=recipe.bearer, **sent_by(recipe, world))
     assert recipe.door is Door.PUBLIC or seen.status < 400, f"{address}: {seen.status}"
     if recipe.shows:
         assert any(word in seen.words for word in world.secrets), f"{address} shows nothing of Contoso: say shows=False"
+
+
+def sent_by(recipe: Recipe, world: World) -> dict[str, Any]:
+    """What an insider posts: people a form, programs JSON under a key."""
+    form = recipe.form(world.cast)
+    if recipe.bearer:
+        return {"data": json.dumps(form), "content_type": "application/json", "HTTP_IDEMPOTENCY_KEY": "walk"}
+    return {"data": urlencode(form), "content_type": FORM}
 
 
 @pytest.mark.parametrize("path", BESIDE)

@@ -65,6 +65,7 @@ def steps() -> st.SearchStrategy[Step]:
     charlies = st.one_of(
         filters().map("/incidents/?{}".format),
         filters().map("/incidents/rows/?{}".format),
+        filters().map("/incidents/export/?format=jsonl&{}".format),
         incident,
         st.sampled_from(("/tenants/", "/tenants/?state=connected", "/tenants/?state=waiting")),
         st.builds("/tenants/{}/{}".format, st.sampled_from(SLUGS), st.sampled_from(("", "state/"))),
@@ -117,7 +118,7 @@ def answers(who: dict[str, User], sequence: Sequence[Step]) -> list[str]:
                 found = OLDER.search(last)
                 path = found[1].replace("&amp;", "&") if found else "/incidents/"
             answer = browser.get(path)
-            last = answer.content.decode()
+            last = answer.getvalue().decode()  # also of a file that is streamed
             head = "\n".join(f"{key}: {value}" for key, value in sorted(answer.headers.items()))
             seen.append(ALWAYS_NEW.sub("", f"{answer.status_code}\n{head}\n{answer.cookies.output()}\n{last}"))
             tally["compared"] += 1

@@ -41,6 +41,7 @@ SHARED = {
     "audit_segment": "which rows of the audit log were sealed into which file",
     "accounts_tries": "counts of tries to sign in, under hashed keys; no page shows them",
     "accounts_visit": "who is signed in where; people's pages show their own",
+    "api_token": "what people's programs show in their place, hashed; people's pages show their own, staff's all",
     "auth_group": "Django's own, empty: roles come from grants",
     "auth_group_permissions": "Django's own, empty: roles come from grants",
     "auth_permission": "Django's own: names of models",

@@ -4,19 +4,25 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from http.cookies import SimpleCookie
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models, transaction
+from django.utils import timezone
 
 from accounts.models import User, Visit
 from accounts.roles import Role
+from api.decisions import kept
+from api.models import Token, Verb
+from api.tokens import digest_of
 from audit.models import AuditEvent
 from audit.record import WORKER, Event, record
 from incidents.cursor import seal
-from incidents.models import SavedView
+from incidents.models import Batch, SavedView
+from tenants import scope
 from tenants.alarms import raise_alarm
 from tenants.models import Customer, Tenant
 from tests.cast import NOW, Cast, make_cast, make_person
@@ -24,6 +30,8 @@ from tests.conftest import WebClient
 from tests.isolation.rows import canary, clue, content, fill, tenant_owned
 
 SLUG, NUMBER = "contoso", "7"
+# The name of a decision that a program of alice's made over Contoso.
+DECISION = "alices-decision"
 # What stands in a pattern's place when somebody asks for Contoso's, and when somebody asks for what nobody has. The
 # administration's object_id depends on the model.
 PLACES: Mapping[str, tuple[str, str]] = {
@@ -35,6 +43,8 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "content_type_id": ("", "999999"),
     "url": ("nowhere/", "nowhere/"),
     "id": ("999999999", "999999999"),
+    "token": ("", "999999999"),
+    "key": (DECISION, "nosuch"),
     "visit": ("", "00000000-0000-4000-8000-000000000000"),
     "view": ("", "00000000-0000-4000-8000-000000000000"),
 }
@@ -67,6 +77,7 @@ class World:
 
     cast: Cast
     cookies: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
     browser: WebClient = field(default_factory=WebClient)
     # As they are before every request, since each is taken back.
     tables: dict[str, str] = field(default_factory=dict)
@@ -77,9 +88,14 @@ class World:
         """What an answer to somebody of another tenant never contains."""
         return (canary(self.cast.contoso), clue(self.cast.contoso), self.cast.contoso.name)
 
-    def ask(self, person: str, method: str, address: str, **more: Any) -> Seen:
-        """One request of ``person``, and what it did to the tables and the audit log."""
-        self.browser.cookies = SimpleCookie(self.cookies.get(person, ""))
+    def ask(self, person: str, method: str, address: str, *, bearer: bool = False, **more: Any) -> Seen:
+        """One request of ``person``, and what it did to the tables and the audit log.
+
+        With ``bearer`` their program asks, with their token; alice's cookies come along and must count for nothing.
+        """
+        self.browser.cookies = SimpleCookie(self.cookies.get("alice" if bearer else person, ""))
+        if bearer and person in self.tokens:
+            more["HTTP_AUTHORIZATION"] = f"Bearer {self.tokens[person]}"
         statements: list[str] = []
         with undone():
             with connection.execute_wrapper(partial(_overheard, statements)):
@@ -115,9 +131,22 @@ def make_world() -> World:
         session.update({"signed_in_at": int(time.time()), "signed_in_how": "local"})  # just now: no page asks again
         session.save()
         world.cookies[name] = world.browser.cookies.output(header="", sep=";", attrs=[])
+        world.tokens[name] = token_of(person)
+    with scope.person(cast.alice):
+        Batch.objects.create(user=cast.alice, key=kept(DECISION), digest=b"0" * 16, decided_at=NOW, undo_until=NOW)
     world.tables = state_of_tables()
     world.last_note = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True)[0]
     return world
+
+
+def token_of(person: User) -> str:
+    """The value of a token for everything that its owner may; it was used just now, so that no request notes a use."""
+    value, now = f"portal_{person.username:a>43}", timezone.now()
+    Token.objects.create(
+        owner=person, name="program", digest=digest_of(value), verbs=Verb.values, is_everywhere=True, created_at=now,
+        created_by="test", expires_at=now + timedelta(days=1), last_used_at=now + timedelta(hours=2),
+    )  # fmt: skip
+    return value
 
 
 def values_for(cast: Cast, model: type[models.Model] | None) -> dict[str, str]:
@@ -126,6 +155,7 @@ def values_for(cast: Cast, model: type[models.Model] | None) -> dict[str, str]:
     found["content_type_id"] = str(ContentType.objects.get_for_model(model or Tenant).pk)
     found["visit"] = str(Visit.objects.filter(user=cast.alice).values_list("pk", flat=True)[0])
     found["view"] = str(SavedView.objects.filter(owner=cast.alice).values_list("key", flat=True)[0])
+    found["token"] = str(Token.objects.filter(owner=cast.alice).values_list("pk", flat=True)[0])
     found["id"] = str(cast.alice.pk)
     found["object_id"] = str(key_of(cast.contoso, model or Tenant))
     return found

@@ -24,6 +24,8 @@ PAGES = {
     "a tenant in review": "/tenants/humongous-insurance/",
     "a tenant nobody has consented in": "/tenants/coho-vineyard/",
     "connect a tenant": "/tenants/connect/",
+    "API tokens": "/tokens/",
+    "a new API token": "/tokens/new/",
     "nothing there": "/tenants/no-such-tenant/",
     "admin": "/admin/",
     "tenants in the admin": "/admin/tenants/tenant/",
@@ -71,6 +73,25 @@ def test_an_incident_is_accessible_and_fits_the_screen(signed_in: Page, stack: S
     signed_in.locator("details[open] .alert-evidence p:not(.muted), details[open] .evidence-kind").first.wait_for()
     assert_accessible(signed_in)
     assert_fits(signed_in)
+
+
+def test_a_token_is_made_with_what_a_person_clicks_and_its_page_is_accessible(signed_in: Page) -> None:
+    signed_in.goto("/tokens/new/")
+    signed_in.get_by_label("Name").fill("A reader")
+    signed_in.get_by_label("For every tenant that I may see, also later ones").check()
+    signed_in.get_by_role("button", name="Make the token").click()
+    value = signed_in.get_by_label("Value of the token").input_value()
+    assert_accessible(signed_in)
+    assert_fits(signed_in)
+    asked = signed_in.request.get("/api/v1/tenants/", headers={"Authorization": f"Bearer {value}"})
+    assert asked.status == 403  # for reading incidents alone
+    asked = signed_in.request.get("/api/v1/incidents/?limit=1", headers={"Authorization": f"Bearer {value}"})
+    assert asked.status == 200
+    signed_in.goto("/tokens/")
+    assert_accessible(signed_in)
+    assert_fits(signed_in)
+    signed_in.get_by_role("button", name="Revoke A reader").first.click()
+    signed_in.get_by_text("The token is revoked").wait_for()
 
 
 def test_the_customers_pages_are_accessible_and_fit_the_screen(signed_in: Page, sandbox: Sandbox) -> None:

@@ -177,6 +177,7 @@ WRONG: dict[str, str] = {
     "AUDIT_KEPT_DAYS": "364",
     "TRUST_PROXY": "perhaps",
     "RATE_LIMIT_PER_MINUTE": "0",
+    "API_RATE_LIMIT_PER_MINUTE": "0",
     "SESSION_IDLE_MINUTES": "0",
     "SESSION_HOURS": "25",
     "LOCAL_SECOND_FACTOR": "sometimes",

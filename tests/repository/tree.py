@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PRODUCT = ("portal", "audit", "accounts", "tenants", "incidents", "defender")
+PRODUCT = ("portal", "audit", "accounts", "tenants", "incidents", "api", "defender")
 FOR_TRIALS = ("sandbox", "embedded", "demo")
 PACKAGES = (*PRODUCT, *FOR_TRIALS, "tests")
 

@@ -1,0 +1,1 @@
+"""What other programs read and decide: the REST API, its tokens and its description."""

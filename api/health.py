@@ -1,0 +1,38 @@
+"""Tenants' health, as the queue's freshness line knows it."""
+
+from datetime import datetime
+
+from django.db.models import Sum
+
+from accounts.models import User
+from api import schema
+from incidents.freshness import tenants_for
+from incidents.models import Rollup, Status
+from tenants.models import Tenant
+
+
+def health(user: User, now: datetime) -> schema.Health:
+    """Every tenant whose incidents the person may read. Five queries, whatever their number."""
+    mine = tenants_for(user, now)
+    ids = [tenant.id for tenant in mine]
+    entra = dict(Tenant.objects.filter(pk__in=ids).values_list("pk", "entra_id"))
+    closed = (Status.RESOLVED, Status.REDIRECTED)
+    counts = (
+        Rollup.objects.filter(tenant_id__in=ids).exclude(status__in=closed).values("tenant_id").annotate(n=Sum("n"))
+    )
+    is_open = dict(counts.values_list("tenant_id", "n"))
+    return schema.Health(
+        at=now,
+        tenants=[
+            schema.TenantHealth(
+                tenant=tenant.slug,
+                tenant_id=str(entra[tenant.id]),
+                name=tenant.name,
+                state=tenant.state,  # type: ignore[arg-type]
+                as_of=tenant.as_of,
+                mark=tenant.mark,
+                open_incidents=is_open.get(tenant.id, 0),
+            )
+            for tenant in mine
+        ],
+    )
