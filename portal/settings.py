@@ -230,6 +230,7 @@ MIDDLEWARE = [
     "accounts.session_limits.SessionLimitsMiddleware",  # signs out before the next one asks for sign-in
     "accounts.denials.DenialMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "accounts.time_zones.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
