@@ -59,6 +59,8 @@ RECIPES: dict[str, Recipe] = {
     "accounts:enrol": Recipe(Door.PUBLIC, shows=False),
     "accounts:step_up": Recipe(Door.SIGNED_IN, shows=False),
     "accounts:again": Recipe(Door.SIGNED_IN, shows=False),
+    "accounts:preferences": Recipe(Door.SIGNED_IN, shows=False),
+    "accounts:theme": Recipe(Door.SIGNED_IN, shows=False, form=lambda cast: {"theme": "dark"}),
     "accounts:sessions": Recipe(Door.SIGNED_IN, shows=False),
     "accounts:authenticator": Recipe(Door.SIGNED_IN, shows=False),
     "accounts:end_session": Recipe(Door.OWNER, shows=False),
@@ -85,6 +87,7 @@ RECIPES: dict[str, Recipe] = {
     "tenants:callback": Recipe(Door.PUBLIC, shows=False),
     "incidents:queue": Recipe(Door.SIGNED_IN),
     "incidents:queue_rows": Recipe(Door.SIGNED_IN),
+    "incidents:find": Recipe(Door.SIGNED_IN, query="q=contoso"),
     "incidents:incident": Recipe(Door.MEMBERS),
     "incidents:alerts": Recipe(Door.MEMBERS, shows=False),  # those that the page left out
     "incidents:evidence": Recipe(Door.MEMBERS, query="kind=ip"),

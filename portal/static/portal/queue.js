@@ -1,42 +1,10 @@
-// The queue: keyboard, what is new after each update, and a reader's place that does not move.
+// The queue: what is new after each update, and a reader's place that does not move.
 (function () {
   "use strict";
 
   const links = () => [...document.querySelectorAll("#queue [data-open]")];
   const rowIds = () => new Set([...document.querySelectorAll("#queue [data-row]")].map((row) => row.id));
   let before = null;
-
-  function move(step) {
-    const all = links();
-    if (!all.length) return;
-    const at = all.findIndex((link) => link.closest("[data-row]").contains(document.activeElement));
-    const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
-    all[next].focus();
-    all[next].closest("[data-row]").scrollIntoView({ block: "nearest" });
-  }
-
-  function isTyping(target) {
-    return target.closest("input:not([type=checkbox]), select, textarea, dialog, [contenteditable]") !== null;
-  }
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    const inMenu = event.target.closest("details[open]") !== null;
-    const keys = {
-      j: () => move(1),
-      k: () => move(-1),
-      "/": () => document.getElementById("words").focus(),
-      "?": () => document.getElementById("keys").showModal(),
-    };
-    // Arrows scroll the page as ever, unless somebody is already in the list.
-    if (!inMenu && event.target.closest("[data-row]")) {
-      keys.ArrowDown = keys.j;
-      keys.ArrowUp = keys.k;
-    }
-    if (!keys[event.key]) return;
-    event.preventDefault();
-    keys[event.key]();
-  });
 
   // The first row in sight stays where it is when others arrive above it.
   function anchor() {
