@@ -177,6 +177,15 @@ CONSENT_CHECK = timedelta(minutes=env.number("CONSENT_CHECK_MINUTES", 60 if IS_P
 STALE_AFTER = timedelta(seconds=env.number("STALE_AFTER_SECONDS", 300, low=5, high=86400))
 ALARM_EMAIL = env.text("ALARM_EMAIL", "")
 
+# --- changes on their way to Microsoft --------------------------------------------------------------------------------
+
+# Nothing that an analyst decides leaves before this is over.
+TRIAGE_UNDO = timedelta(seconds=env.number("TRIAGE_UNDO_SECONDS", 10, low=0, high=600))
+# Before a change whose answer was lost is looked up: Microsoft may still be at work on it.
+TRIAGE_LOOK = timedelta(seconds=env.number("TRIAGE_LOOK_SECONDS", 15, low=0.1, high=600))
+# A change that no sync has shown by then is looked up by its incident's number.
+TRIAGE_CONFIRM = timedelta(minutes=env.number("TRIAGE_CONFIRM_MINUTES", 15, low=0.01, high=1440))
+
 # --- the audit log ----------------------------------------------------------------------------------------------------
 
 # Anchors are lines in a file outside the database; whoever holds the key can vouch for a chain, so the web never does.

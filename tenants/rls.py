@@ -50,6 +50,38 @@ def connection(table: str, *, column: str = "tenant_id", link: str = "") -> migr
     )
 
 
+def decisions(table: str, *, roles: str, columns: str) -> migrations.RunSQL:
+    """What people decide about a tenant's content, each in their own name: read by members, made and changed by those
+    whose role is one of ``roles`` (quoted, with commas), and changed in ``columns`` only. Workers as with content.
+    """
+    may = (
+        f"tenant_id IN (SELECT m.tenant_id FROM tenants_membership m WHERE m.user_id = {USER} AND m.role IN ({roles}))"  # noqa: S608
+    )
+    return migrations.RunSQL(
+        _forced(table)
+        + f"CREATE POLICY people_read ON {table} FOR SELECT TO portal_web USING ({member('tenant_id')});"
+        + f"CREATE POLICY people_decide ON {table} FOR INSERT TO portal_web WITH CHECK (user_id = {USER} AND {may});"
+        + f"CREATE POLICY people_change ON {table} FOR UPDATE TO portal_web USING ({may}) WITH CHECK ({may});"
+        + _policy(table, "claimed_tenant", "portal_worker", f"tenant_id = {TENANT}")
+        + f"GRANT SELECT, INSERT, UPDATE ({columns}) ON {table} TO portal_web;"
+        + f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO portal_worker;"
+        + _sequence(table),
+        migrations.RunSQL.noop,
+    )
+
+
+def own(table: str) -> migrations.RunSQL:
+    """What belongs to one person and to no tenant: seen and added by that person alone, changed by nobody."""
+    return migrations.RunSQL(
+        _forced(table)
+        + f"CREATE POLICY own_read ON {table} FOR SELECT TO portal_web USING (user_id = {USER});"
+        + f"CREATE POLICY own_add ON {table} FOR INSERT TO portal_web WITH CHECK (user_id = {USER});"
+        + f"GRANT SELECT, INSERT ON {table} TO portal_web;"
+        + _sequence(table),
+        migrations.RunSQL.noop,
+    )
+
+
 def shared(table: str, *, web: str = "SELECT", worker: str = "SELECT") -> migrations.RunSQL:
     """A table that belongs to no tenant: plain grants."""
     return migrations.RunSQL(
