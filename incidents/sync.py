@@ -27,6 +27,7 @@ from incidents.ending import SyncOutcome
 from incidents.entries import Entry, newest_until, read_entry, span_of
 from incidents.passes import MARGIN, Pass, begin, state_of, written
 from incidents.store import store_page
+from incidents.witness import witness
 from tenants import leases
 from tenants.alarms import clear_alarm, raise_alarm
 from tenants.database import again_if_cut
@@ -195,6 +196,8 @@ def _store(work: Pass, page: IncidentPage, now: datetime) -> None:
             always_fence=page.next_skip is not None,
         )
     )
+    if entries:
+        again_if_cut(lambda: witness(tenant_id=work.tenant.pk, entries=entries, now=now))
     work.count(result)
     work.weigh(result.changes)
     work.skip = page.next_skip if page.next_skip is not None else page.skip

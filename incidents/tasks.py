@@ -4,9 +4,12 @@ A wake-up is cheap and may come twice: whoever claims a tenant first does the wo
 worker that is told to stop ends its passes at the next page; one that is killed leaves leases that run out.
 """
 
-from celery import shared_task
+from typing import Any
 
-from incidents import shard
+from celery import shared_task
+from django.conf import settings
+
+from incidents import deliveries, outbox, shard
 
 
 @shared_task(name="incidents.sync_due")
@@ -19,3 +22,21 @@ def sync_due() -> None:
 def sync_slow() -> None:
     """The same over tenants whose passes take long, which have threads of their own."""
     shard.work(shard.SLOW)
+
+
+@shared_task(name="incidents.deliver_due", bind=True)
+def deliver_due(self: Any, is_extra: bool = False) -> None:
+    """Carry what analysts decided to Microsoft, tenant by tenant.
+
+    Where something falls due before the next wake-up, such as the end of a time for undoing, it wakes itself once more
+    then: an analyst looks at the clock.
+    """
+    outbox.work()
+    wait = deliveries.next_due_in()
+    if (
+        not is_extra
+        and not self.request.called_directly
+        and wait is not None
+        and wait < settings.SYNC_WAKE.total_seconds()
+    ):
+        deliver_due.apply_async(kwargs={"is_extra": True}, countdown=max(wait, 0.05), expires=max(wait, 0) + 60)

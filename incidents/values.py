@@ -1,7 +1,7 @@
 """The values that a person can change, in our words: as our copy has them, as Microsoft sent them, as Microsoft wants.
 
-One form for all comparisons. ``assigned_to`` is a text and "" is nobody; ``status`` a key, or Microsoft's own word where
-it has no key; ``classification`` a pair [classification, determination], "" where none is set; ``tags`` a list.
+One form for all comparisons. ``assigned_to`` is a text and "" is nobody; ``status`` a key, or Microsoft's own word
+where it has no key; ``classification`` a pair [classification, determination], "" where none is set; ``tags`` a list.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -29,6 +29,7 @@ WAKE_SECONDS = settings.SYNC_WAKE.total_seconds()
 BEAT: dict[str, dict[str, Any]] = {
     "sync what is due": {"task": "incidents.sync_due", "schedule": WAKE_SECONDS},
     "sync what is slow": {"task": "incidents.sync_slow", "schedule": WAKE_SECONDS},
+    "carry changes to Microsoft": {"task": "incidents.deliver_due", "schedule": WAKE_SECONDS},
     "prove consent where a check is due": {"task": "tenants.check_due", "schedule": WAKE_SECONDS},
     "tell of local sign-ins": {"task": "tenants.tell_of_local_sign_ins", "schedule": WAKE_SECONDS},
     "drop old visits": {"task": "tenants.drop_old_visits", "schedule": 3600.0},

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from incidents.stopping import is_stopping, stop
-from incidents.tasks import sync_due, sync_slow
+from incidents.tasks import deliver_due, sync_due, sync_slow
 from tenants.database import CUT
 from tenants.tasks import check_due
 
@@ -23,7 +23,9 @@ log = structlog.get_logger("portal.waking")
 
 # Ours: so many wake-ups may fail to come before a worker goes without.
 PATIENCE: Final = 3
-WOKEN: Final[dict[str, Callable[[], object]]] = {task.name: task for task in (sync_due, sync_slow, check_due)}
+WOKEN: Final[dict[str, Callable[[], object]]] = {
+    task.name: task for task in (sync_due, sync_slow, deliver_due, check_due)
+}
 
 _heard: dict[str, float] = {}
 

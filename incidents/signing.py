@@ -1,0 +1,40 @@
+"""How a comment says whose it is: Microsoft records only the application.
+
+Under the text stands a line such as "— AB, ref 7F3K2Q": the analyst's initials, and a reference by which the comment is
+found again at Microsoft, so that it is never sent twice, and here, so that the page can name its author.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from incidents.models import Field, Incident, Intent
+
+_SIGNATURE: Final = re.compile(r"\s*— [^\n]{1,8}, ref ([2-9A-HJ-NP-Z]{6})\s*\Z")
+
+
+def signed(text: str, *, initials: str, mark: str) -> str:
+    """The text as Microsoft is told it."""
+    return f"{text}\n\n— {initials}, ref {mark}"
+
+
+def carries(text: str, mark: str) -> bool:
+    """Whether a comment of Microsoft's is the one with this reference, whatever became of its line breaks."""
+    return re.search(rf"\bref {re.escape(mark)}\b", text) is not None
+
+
+def is_among(comments: Iterable[str], mark: str) -> bool:
+    """Whether the comment with this reference has arrived."""
+    return any(carries(text, mark) for text in comments)
+
+
+def unsigned(text: str) -> tuple[str, str]:
+    """(text, reference): the text without its last line where that is one of ours; the reference is "" otherwise."""
+    found = _SIGNATURE.search(text)
+    return (text[: found.start()], found[1]) if found else (text, "")
+
+
+def authors_of(incident: Incident) -> dict[str, str]:
+    """reference → name of the person who wrote the comment here, for an incident's page."""
+    mine = Intent.objects.filter(tenant_id=incident.tenant_id, incident=incident, field=Field.COMMENT)
+    return dict(mine.values_list("mark", "user__display_name"))
