@@ -11,12 +11,15 @@ from django.views.decorators.http import require_safe
 
 from accounts.actor import actor_for
 from accounts.roles import Permission
-from incidents.access import access_incident, may, signed_in
+from incidents.access import access_incident, signed_in
 from incidents.evidence_tables import evidence_tables
+from incidents.filters import read_filters
+from incidents.following import following_url
 from incidents.freshness import tenant_freshness
 from incidents.models import Incident, IncidentRaw
 from incidents.page import ALL_ALERTS, FIRST_ALERTS, alert_lines, incident_page
 from incidents.reading import note_read
+from incidents.views.triage import strip_context
 
 # Ours: characters of raw JSON on a page, and bytes up to which it is laid out for reading.
 RAW_SHOWN = 200_000
@@ -32,7 +35,8 @@ def incident(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
     context = {
         "page": page,
         "incident": found,
-        "may_triage": may(signed_in(request), found.tenant_id, to=Permission.TRIAGE),
+        **strip_context(request, found),
+        "next_url": following_url(signed_in(request), found, read_filters(request.GET)),
         "freshness": tenant_freshness(found.tenant, timezone.now()),
         "shows_link": bool(page.link) and not settings.IS_SANDBOX,
         "sections": _sections(page),

@@ -8,8 +8,10 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
 from incidents.access import signed_in
-from incidents.filters import NOBODY, SEVERITIES, STATUSES, Filters, address_for, chips_for, read_filters
+from incidents.filters import NOBODY, SEVERITIES, STATUSES, Filters, address_for, chips_for, query_for, read_filters
+from incidents.overlay import overlaid
 from incidents.queue import SEARCHED, QueuePage, assignees_for, queue_page
+from incidents.views.triage import triage_frame
 
 # A tenant list longer than this gets a box to search in.
 LONG_LIST = 12
@@ -25,7 +27,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         part = render(request, "incidents/_queue.html", _live(page))
         part.headers["HX-Push-Url"] = address_for(filters)
         return part
-    return render(request, "incidents/queue.html", {**_live(page), **_bar(page)})
+    return render(request, "incidents/queue.html", {**_live(page), **_bar(page), **triage_frame()})
 
 
 @require_safe
@@ -35,8 +37,9 @@ def queue_rows(request: HttpRequest) -> HttpResponse:
     Freshness moves on while nothing else does, so an answer without content carries it in an event.
     """
     page = queue_page(signed_in(request), read_filters(request.GET))
-    if request.GET.get("version") != page.version:
-        return render(request, "incidents/_queue.html", _live(page))
+    live = _live(page)
+    if request.GET.get("version") != live["version"]:
+        return render(request, "incidents/_queue.html", live)
     oldest = page.freshness.oldest
     return trigger_client_event(
         HttpResponse(status=204), "freshness", {"oldest": oldest.isoformat() if oldest else None}
@@ -51,13 +54,20 @@ def _wants_part(request: HttpRequest) -> bool:
 def _live(page: QueuePage) -> dict[str, Any]:
     names = {tenant.slug: tenant.name for tenant in page.tenants}
     filters = page.filters
+    lines, pending = overlaid(page)
+    query = query_for(filters)
     return {
         "page": page,
+        "lines": lines,
+        "version": page.version + pending,
+        "row_query": f"?{query}" if query else "",
         "chips": chips_for(filters, names),
         "clear_url": address_for(Filters()),
         "newest_url": "" if page.is_first else address_for(filters),
         "older_url": address_for(filters, after=page.older) if page.older else "",
-        "rows_url": address_for(filters, "incidents:queue_rows", version=page.version) if page.is_first else "",
+        "rows_url": address_for(filters, "incidents:queue_rows", version=page.version + pending)
+        if page.is_first
+        else "",
         "poll_seconds": POLL_SECONDS,
         "severities": [
             (key, severity.label, page.open_by_severity[key], address_for(Filters(filters.tenants, (key,))))

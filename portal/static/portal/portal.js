@@ -148,7 +148,7 @@
     }
   });
 
-  window.portal = { announce, toggleTimes };
+  window.portal = { announce, toggleTimes, now: () => Date.now() - skew };
   showTheme();
   refreshTimes();
   setInterval(refreshTimes, 1000);
