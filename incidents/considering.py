@@ -1,4 +1,4 @@
-"""What the form for changing incidents shows before anything is decided: what stands there, and what cannot be changed."""
+"""What the form for changing incidents shows before anything is decided: what stands there, what cannot be changed."""
 
 from __future__ import annotations
 

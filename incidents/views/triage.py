@@ -23,7 +23,7 @@ from incidents.again import again
 from incidents.considering import consider
 from incidents.decided import changes_for, decision_of
 from incidents.following import following
-from incidents.models import Incident, IntentState
+from incidents.models import Incident, Intent, IntentState
 from incidents.overlay import strip_of
 from incidents.pending import shown
 from incidents.triage import Bulk
@@ -191,7 +191,7 @@ def _decided(request: HttpRequest, action: asking.Action, bulk: Bulk, summary: s
         "summary": summary,
         "merged": [answer for answer in bulk.refused if answer.merged_into],
         "others": [answer for answer in bulk.refused if answer.code != "conflict" and not answer.merged_into],
-        "choices": [shown(one) for answer in bulk.refused for one in answer.intents if one.state == IntentState.CONFLICT],
+        "choices": [shown(one) for answer in bulk.refused for one in answer.intents if _is_conflict(one)],
         "sent": [(name, one) for name, all_ in request.POST.lists() if name not in _NEW_EACH_TIME for one in all_],
         "poll_seconds": POLL_SECONDS,
         "next_key": str(uuid4()),
@@ -205,6 +205,10 @@ def _told(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
     if not _is_part(request):
         return redirect("incidents:my_changes")
     return trigger_client_event(render(request, template, context), "decided", {"key": str(uuid4()), "open": False})
+
+
+def _is_conflict(intent: Intent) -> bool:
+    return intent.state == IntentState.CONFLICT
 
 
 def _change(request: HttpRequest) -> int:

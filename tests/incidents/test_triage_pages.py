@@ -198,7 +198,6 @@ def test_the_row_that_was_seen_in_the_queue_guards_a_colleagues_assignment(alice
 
 
 def test_a_read_only_tenant_says_why_and_staff_get_the_way_to_the_link(cast: Cast, client: WebClient) -> None:
-    Tenant.objects.filter(pk=cast.contoso.pk)
     with scope.operations():
         Delivery.objects.update_or_create(
             tenant=cast.contoso,
