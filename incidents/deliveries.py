@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection
 
+from incidents.models import UNSENT, IntentState
 from tenants import scope
 from tenants.leases import Fenced
 
@@ -39,12 +40,18 @@ _FENCE: Final = """
 UPDATE incidents_delivery SET lease_until = statement_timestamp() + %(length)s
 WHERE tenant_id = %(tenant)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL RETURNING 1
 """
+# Of an intent ``i``: what is not at Microsoft yet waits for earlier decisions about the same incident. Parameters are
+# those of ``waiting``.
+IN_TURN: Final = """(i.state = %(sent)s OR NOT EXISTS (
+    SELECT 1 FROM incidents_intent e WHERE e.tenant_id = i.tenant_id AND e.incident_id = i.incident_id
+        AND e.batch_id < i.batch_id AND e.state = ANY (%(unsent)s)))"""
 # After the fence, which holds the row: a decision that comes now waits for it and then makes the date earlier again.
-_GIVE_BACK: Final = """
-UPDATE incidents_delivery SET lease_owner = '', lease_until = NULL,
-    due_at = (SELECT min(i.due_at) FROM incidents_intent i WHERE i.tenant_id = %(tenant)s AND i.due_at IS NOT NULL)
+_GIVE_BACK: Final = f"""
+UPDATE incidents_delivery SET lease_owner = '', lease_until = NULL, due_at = (
+    SELECT min(i.due_at) FROM incidents_intent i
+    WHERE i.tenant_id = %(tenant)s AND i.due_at IS NOT NULL AND {IN_TURN})
 WHERE tenant_id = %(tenant)s AND lease_epoch = %(epoch)s
-"""
+"""  # noqa: S608  a constant of this file
 # Of those that nobody works on. A claim that has run out is due at once.
 _NEXT: Final = """
 SELECT extract(epoch FROM min(greatest(due_at, lease_until)) - statement_timestamp())
@@ -78,7 +85,7 @@ def give_back(claim: Claim) -> None:
     """The tenant is due again with its earliest intent, or not at all. Raises Fenced where the claim is gone."""
     with scope.tenant(claim.tenant_id), connection.cursor() as cursor:
         fence(claim)
-        cursor.execute(_GIVE_BACK, _of(claim))
+        cursor.execute(_GIVE_BACK, {**_of(claim), **waiting()})
 
 
 def next_due_in() -> float | None:
@@ -87,6 +94,11 @@ def next_due_in() -> float | None:
         cursor.execute(_NEXT)
         row = cursor.fetchone()
     return None if row is None or row[0] is None else float(row[0])
+
+
+def waiting() -> dict[str, Any]:
+    """The parameters of ``IN_TURN``."""
+    return {"sent": IntentState.SENT.value, "unsent": [state.value for state in UNSENT]}
 
 
 def _of(claim: Claim) -> dict[str, Any]:

@@ -50,14 +50,11 @@ BUSY_FOR: Final = 30.0  # seconds one wake-up, and one tenant in it, goes on bef
 SHARD: Final = 32  # tenants claimed at once
 THREADS: Final = 8  # tenants written to at the same time by one process; Microsoft's limits are per tenant
 
-# The next unit that is due. What is not at Microsoft yet waits for earlier decisions about the same incident.
-_NEXT: Final = """
+_NEXT: Final = f"""
 SELECT i.incident_id, i.batch_id, i.state = %(sent)s FROM incidents_intent i
-WHERE i.tenant_id = %(tenant)s AND i.due_at <= statement_timestamp() AND (i.state = %(sent)s OR NOT EXISTS (
-    SELECT 1 FROM incidents_intent e WHERE e.tenant_id = i.tenant_id AND e.incident_id = i.incident_id
-        AND e.batch_id < i.batch_id AND e.state = ANY (%(unsent)s)))
+WHERE i.tenant_id = %(tenant)s AND i.due_at <= statement_timestamp() AND {deliveries.IN_TURN}
 ORDER BY i.due_at, i.id LIMIT 1
-"""
+"""  # noqa: S608  a constant of ours
 
 
 @cache
@@ -125,8 +122,7 @@ def take(claim: Claim, tenant: Tenant) -> Unit | None:
     now = timezone.now()
     with scope.tenant(claim.tenant_id):
         with connection.cursor() as cursor:
-            sent, unsent = IntentState.SENT.value, [state.value for state in UNSENT]
-            cursor.execute(_NEXT, {"tenant": claim.tenant_id, "sent": sent, "unsent": unsent})
+            cursor.execute(_NEXT, {"tenant": claim.tenant_id, **deliveries.waiting()})
             row = cursor.fetchone()
         if row is None:
             return None

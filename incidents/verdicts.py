@@ -1,7 +1,7 @@
 """What Microsoft's answer means for each change: stands there already, may be written, or somebody else was there.
 
-Nothing is written over a value that the analyst did not see. A field that holds neither what was seen nor what is wanted
-is a conflict; tags and comments add to what is there and know none.
+Nothing is written over a value that the analyst did not see. A field that holds neither what was seen nor what is
+wanted is a conflict; tags and comments add to what is there and know none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -6,7 +6,20 @@ from django.apps import apps
 from django.db.models import Model
 
 from accounts.models import User
-from incidents.models import Absence, Comment, IncidentRaw, IncidentTag, IncidentTechnique, Quarantine
+from incidents.models import (
+    Absence,
+    Batch,
+    Comment,
+    Delivery,
+    Incident,
+    IncidentRaw,
+    IncidentTag,
+    IncidentTechnique,
+    Intent,
+    IntentState,
+    Quarantine,
+    TenantAssignee,
+)
 from tenants import links, scope
 from tenants.models import (
     Budget,
@@ -22,6 +35,7 @@ from tenants.models import (
     TenantGroupMember,
     TokenFacts,
 )
+from tenants.scope import ConnectionManager
 from tests.cast import Cast, make_alert, make_evidence, make_incident
 
 # They say who may see what, and are read inside and outside a scope; row-level security guards them too.
@@ -36,8 +50,9 @@ def tenant_owned() -> list[type[Model]]:
 
 
 def content() -> list[type[Model]]:
-    """The models of incident content: everything tenant-owned outside the app ``tenants``."""
-    return [model for model in tenant_owned() if model._meta.app_label != "tenants"]
+    """The models of incident content: everything tenant-owned that is no part of a tenant's connection."""
+    owned = [model for model in tenant_owned() if model._meta.app_label != "tenants"]
+    return [model for model in owned if not isinstance(model._default_manager, ConnectionManager)]
 
 
 def fill(cast: Cast) -> None:
@@ -75,11 +90,23 @@ def _content(tenant: Tenant, number: int) -> None:
         IncidentTag.objects.create(**of_incident, tag=word)
         IncidentTechnique.objects.create(**of_incident, technique="T1078")
         Comment.objects.create(**of_incident, position=0, text=word)
+        _decision(tenant, incident, word)
         Absence.objects.create(tenant=tenant, number=900 + number, looked_at=datetime.now(UTC))
         Quarantine.objects.create(
             tenant=tenant, content_hash=b"1" * 16, reason="too-large", sentence=word, body=word.encode(), size=1,
             parser_version=1, seen_at=datetime.now(UTC),
         )  # fmt: skip
+
+
+def _decision(tenant: Tenant, incident: Incident, word: str) -> None:
+    """One that waits for nothing any more, so that no worker finds it due."""
+    at = datetime.now(UTC)
+    asker = User.objects.get_or_create(username="decides", defaults={"display_name": "Decider"})[0]
+    batch = Batch.objects.create(user=asker, key=tenant.slug, digest=b"1" * 16, decided_at=at, undo_until=at)
+    Intent.objects.create(
+        tenant=tenant, incident=incident, number=incident.number, batch=batch, user=asker, field="status",
+        seen="active", wanted=word, state=IntentState.REFUSED, code="role-missing", detail=word, decided_at=at, settled_at=at,
+    )  # fmt: skip
 
 
 def _connection(tenant: Tenant, group: TenantGroup) -> None:
@@ -94,5 +121,7 @@ def _connection(tenant: Tenant, group: TenantGroup) -> None:
         asker = User.objects.get_or_create(username="asks-for-moves", defaults={"display_name": "Asker"})[0]
         Relink.objects.create(tenant=tenant, customer_name=clue(tenant), asked_by=asker, asked_at=at)
         CompletenessCheck.objects.create(tenant=tenant, checked_at=at, days=30, held=2)
+        Delivery.objects.create(tenant=tenant, off_since=at, off_code="Forbidden", off_detail=clue(tenant))
+        TenantAssignee.objects.create(tenant=tenant, user=asker, address=f"{clue(tenant)}@example.com")
         Budget.objects.create(tenant=tenant, verb="list", minute_started_at=at, hour_started_at=at)
         TenantGroupMember.objects.create(group=group, tenant=tenant)

@@ -1,5 +1,6 @@
 """ISO-1: every table of the database is classified, and guarded as its class demands. Read from the catalog itself."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,10 +8,14 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import ForeignKey
 
+from accounts.roles import TENANT_MATRIX, Permission
+
 pytestmark = [pytest.mark.django_db, pytest.mark.short]
 
 # A tenant's connection: staff and workers see every tenant's, members their own.
 CONNECTION = {
+    "incidents_delivery",
+    "incidents_tenantassignee",
     "tenants_budget",
     "tenants_completenesscheck",
     "tenants_consentrequest",
@@ -20,12 +25,15 @@ CONNECTION = {
     "tenants_tenantgroupmember",
     "tenants_tokenfacts",
 }
+# What people decide about content: members read it, who may triage the tenant makes and changes it, in their own name.
+DECISIONS = {"incidents_intent"}
 # Guarded by row-level security, but not by a tenant_id of their own that may not be empty.
 SPECIAL = {
     "tenants_tenant": "is the tenant; its id stands where others have tenant_id",
     "tenants_customer": "shows through its tenants; one customer may have several",
     "tenants_grant": "is over a tenant or a group; people see their own, staff all",
     "tenants_membership": "says who is a member; people see their own",
+    "incidents_batch": "one decision of one person, over several tenants maybe; people see their own",
 }
 SHARED = {
     "accounts_user": "people belong to the MSSP and not to a tenant; pages about them are for staff",
@@ -36,6 +44,7 @@ SHARED = {
     "auth_group": "Django's own, empty: roles come from grants",
     "auth_group_permissions": "Django's own, empty: roles come from grants",
     "auth_permission": "Django's own: names of models",
+    "incidents_assignee": "addresses of the MSSP's own people at Microsoft, set by staff",
     "django_admin_log": "what staff changed in the administration; pages about it are for staff",
     "django_content_type": "Django's own: names of models",
     "django_migrations": "Django's own: names of migrations",
@@ -49,6 +58,7 @@ SHARED = {
 }
 # A duplicate in one of these tells that a value exists in a tenant one may not see.
 UNIQUE_WITHOUT_TENANT = {
+    ("incidents_batch", "user_id,key"): "a person's own keys, which the database hides from everybody else",
     ("tenants_consentrequest", "link_hash"): "a hash of 256 random bits: nobody can guess one that exists",
     ("tenants_consentrequest", "state_hash"): "a hash of 256 random bits: nobody can guess one that exists",
     ("tenants_customer", "name"): "only staff name customers, and they see all of them",
@@ -59,10 +69,16 @@ UNIQUE_WITHOUT_TENANT = {
 FOREIGN_WITHOUT_TENANT = {
     ("tenants_tenant", "customer_id", "tenants_customer"): "the customer shows through the tenant",
     ("tenants_tenantgroupmember", "group_id", "tenants_tenantgroup"): "groups are shared",
+    ("incidents_batch", "user_id", "accounts_user"): "people are shared",
+    ("incidents_intent", "user_id", "accounts_user"): "people are shared",
+    ("incidents_intent", "batch_id", "incidents_batch"): "one decision may be over several tenants",
+    ("incidents_tenantassignee", "user_id", "accounts_user"): "people are shared",
     ("tenants_relink", "asked_by_id", "accounts_user"): "people are shared",
     ("tenants_relink", "agreed_by_id", "accounts_user"): "people are shared",
 }
 DEFINERS = {
+    "incidents_note_due": "portal_owner",  # a decision makes its tenant due, whose row the web may not write
+    "incidents_assignable": "portal_owner",  # names of those who triage a tenant, for its members
     "audit_append": "portal_audit",  # the only way to write an audit row
     "audit_seal": "portal_audit",  # the only way to remove some, into a sealed file; the owner's commands alone may
     "tenants_refresh_membership": "portal_owner",  # memberships follow from grants, whoever changes those
@@ -86,7 +102,7 @@ def tables() -> set[str]:
 
 def content() -> set[str]:
     """Whatever is in none of the lists has to be guarded as content is."""
-    return tables() - CONNECTION - set(SPECIAL) - set(SHARED)
+    return tables() - CONNECTION - DECISIONS - set(SPECIAL) - set(SHARED)
 
 
 def guarded() -> set[str]:
@@ -94,7 +110,7 @@ def guarded() -> set[str]:
 
 
 def test_the_lists_name_only_tables_that_exist() -> None:
-    assert not (CONNECTION | set(SPECIAL) | set(SHARED)) - tables()
+    assert not (CONNECTION | DECISIONS | set(SPECIAL) | set(SHARED)) - tables()
     assert {"incidents_incident", "incidents_alert", "incidents_evidence", "incidents_incidentraw"} <= content()
 
 
@@ -120,7 +136,7 @@ def test_tenant_id_is_never_empty_and_refers_to_a_tenant() -> None:
         "JOIN pg_attribute a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum] "
         "WHERE c.contype = 'f' AND a.attname = 'tenant_id' AND c.confrelid = 'tenants_tenant'::regclass"
     )
-    owned = content() | CONNECTION
+    owned = content() | CONNECTION | DECISIONS
     assert owned - {name for (name,) in filled} == set()
     assert owned - {name for (name,) in referring} == set()
 
@@ -155,6 +171,49 @@ def test_content_is_open_to_members_and_to_the_worker_with_the_claim() -> None:
         assert (command, qual) == ("ALL", check)
         assert qual.startswith("(tenant_id = ")
         assert "app.tenant_id" in qual
+
+
+def test_people_decide_in_their_own_name_and_only_where_they_may_triage() -> None:
+    roles = {role.value for role, may in TENANT_MATRIX.items() if Permission.TRIAGE in may}
+    for table in DECISIONS:
+        by_name = {name: (role, command, qual, check) for name, _, (role,), command, qual, check in policies(table)}
+        assert set(by_name) == {"owner", "people_read", "people_decide", "people_change", "claimed_tenant"}
+        assert by_name["people_read"][1] == "SELECT" and "tenants_membership" in by_name["people_read"][2]
+        _, command, _, check = by_name["people_decide"]
+        assert command == "INSERT" and "user_id = " in check.split("tenants_membership")[0]
+        _, command, qual, check_change = by_name["people_change"]
+        assert command == "UPDATE" and qual == check_change
+        for condition in (check, qual):
+            named = set(re.findall(r"'([a-z]+)'::(?:character varying|text)", condition)) - {"app.user_id"}
+            assert named == roles, "the roles that include triage have changed: the policies want a migration"
+        role, command, qual, check = by_name["claimed_tenant"]
+        assert (role, command, qual) == ("portal_worker", "ALL", check) and "app.tenant_id" in qual
+
+
+def test_pages_change_neither_whose_a_decision_is_nor_what_it_wants() -> None:
+    granted = rows(
+        "SELECT column_name FROM information_schema.role_column_grants WHERE table_name = 'incidents_intent' "
+        "AND grantee = 'portal_web' AND privilege_type = 'UPDATE'"
+    )
+    may = {name for (name,) in granted}
+    assert may and not may & {
+        "id",
+        "tenant_id",
+        "user_id",
+        "batch_id",
+        "field",
+        "wanted",
+        "mark",
+        "initials",
+        "sent_at",
+    }
+    assert rows("SELECT has_table_privilege('portal_web', 'incidents_intent', 'DELETE')") == [(False,)]
+    assert rows("SELECT has_table_privilege('portal_web', 'incidents_batch', 'UPDATE')") == [(False,)]
+
+
+def test_a_decision_itself_is_its_persons_alone() -> None:
+    for _, _, (role,), _, qual, check in policies("incidents_batch"):
+        assert role == "portal_owner" or "user_id = " in (check or qual)
 
 
 def test_people_write_a_connection_only_as_staff_or_by_a_link() -> None:
