@@ -72,12 +72,10 @@ def undo(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest) -> HttpResponse:
-    """Take back one change that is still waiting."""
+    """Take back one change that is still waiting. One that is settled and one of others get the same answer."""
     undone = triage.cancel(
         user=signed_in(request), by=actor_for(request), intents=[_change(request)], now=timezone.now()
     )
-    if not undone.cancelled and not undone.too_late:
-        raise Http404
     return _told(request, "incidents/_triage_undone.html", {"undone": undone})
 
 

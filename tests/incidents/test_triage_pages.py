@@ -323,13 +323,13 @@ def test_others_learn_nothing_and_touch_nothing(cast: Cast, client: WebClient) -
     assert "There is no such incident among yours." in post(client, "comment", comment="x", key="mine").text
     for path, form in (
         ("undo/", {"key": "key-1"}),
-        ("cancel/", {"change": made.pk}),
         ("settle/", {"change": made.pk, "choice": "mine"}),
         ("again/", {"change": made.pk}),
         ("cancel/", {"change": "x"}),
         ("settle/", {"change": made.pk, "choice": "both"}),
     ):
         assert client.post(f"{FORM}{path}", form, headers=PART).status_code == 404, path
+    assert "nothing left to take back" in client.post(f"{FORM}cancel/", {"change": made.pk}, headers=PART).text
     assert client.get("/incidents/contoso/7/decision/").status_code == 404
     assert "Secret" not in client.get("/incidents/my-changes/?decision=key-1").text
     form = client.get(FORM, {"do": "comment", "incident": "contoso:7"}).text

@@ -15,7 +15,7 @@ from django.contrib import admin
 from accounts.models import User
 from tenants.models import Grant, Tenant
 from tests.cast import Cast
-from tests.isolation.rows import content
+from tests.isolation.rows import ALICES, alices_change, content
 
 
 class Door(Enum):
@@ -88,6 +88,17 @@ RECIPES: dict[str, Recipe] = {
     "incidents:queue": Recipe(Door.SIGNED_IN),
     "incidents:queue_rows": Recipe(Door.SIGNED_IN),
     "incidents:find": Recipe(Door.SIGNED_IN, query="q=contoso"),
+    "incidents:next_incident": Recipe(Door.SIGNED_IN, shows=False),
+    "incidents:my_changes": Recipe(Door.SIGNED_IN),
+    "incidents:triage": Recipe(Door.SIGNED_IN, query="do=comment&incident=contoso:7"),
+    "incidents:progress": Recipe(Door.SIGNED_IN, shows=False, query=f"decision={ALICES}"),
+    "incidents:undo": Recipe(Door.SIGNED_IN, shows=False, form=lambda cast: {"key": ALICES}),
+    "incidents:cancel": Recipe(Door.SIGNED_IN, shows=False, form=lambda cast: {"change": alices_change(cast)}),
+    "incidents:settle": Recipe(
+        Door.SIGNED_IN, shows=False, form=lambda cast: {"change": alices_change(cast), "choice": "mine"}
+    ),
+    "incidents:retry": Recipe(Door.SIGNED_IN, shows=False, form=lambda cast: {"change": alices_change(cast)}),
+    "incidents:decision": Recipe(Door.MEMBERS, shows=False),
     "incidents:incident": Recipe(Door.MEMBERS),
     "incidents:alerts": Recipe(Door.MEMBERS, shows=False),  # those that the page left out
     "incidents:evidence": Recipe(Door.MEMBERS, query="kind=ip"),
