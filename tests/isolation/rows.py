@@ -108,7 +108,8 @@ def _decision(tenant: Tenant, incident: Incident, word: str) -> None:
     batch = Batch.objects.create(user=asker, key=tenant.slug, digest=b"1" * 16, decided_at=at, undo_until=at)
     Intent.objects.create(
         tenant=tenant, incident=incident, number=incident.number, batch=batch, user=asker, field="status",
-        seen="active", wanted=word, state=IntentState.REFUSED, code="role-missing", detail=word, decided_at=at, settled_at=at,
+        seen="active", wanted=word, state=IntentState.REFUSED, code="role-missing", detail=word, decided_at=at,
+        settled_at=at,
     )  # fmt: skip
 
 
