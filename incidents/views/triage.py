@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import reswap, retarget, trigger_client_event
+from django_htmx.http import retarget, trigger_client_event
 
 from accounts.actor import actor_for
 from accounts.roles import Permission
@@ -151,7 +151,6 @@ def strip_context(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     return {
         "incident": incident,
         "strip": strip_of(incident),
-        "number_text": str(incident.number),
         "may_triage": may(user, incident.tenant_id, to=Permission.TRIAGE),
         "access": write_access(incident.tenant),
         "strip_seconds": POLL_SECONDS,
@@ -174,7 +173,7 @@ def _form(request: HttpRequest, action: asking.Action, data: QueryDict, problem:
     }
     if _is_part(request):
         part = render(request, "incidents/_triage_form.html", context)
-        return reswap(retarget(part, "#triage-body"), "innerHTML")
+        return retarget(part, "#triage-body") if problem else part
     return render(request, "incidents/triage.html", context, status=422 if problem else 200)
 
 

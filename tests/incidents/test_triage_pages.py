@@ -144,6 +144,19 @@ def test_undo_takes_everything_back_while_nothing_has_left(alice: WebClient, cas
     assert alice.post(f"{FORM}undo/", {"key": "key-1"}).headers["Location"] == "/incidents/my-changes/"
 
 
+def test_every_form_that_is_shown_can_be_sent(alice: WebClient, cast: Cast) -> None:
+    """Parts that are included without their surroundings must be given the token that a POST needs."""
+    seen = shown_in(alice, "status", "contoso:7")
+    change(cast.contoso, 7, status=Status.RESOLVED, is_open=False)
+    made = post(alice, "status", *seen, status="in-progress").text
+    note = post(alice, "comment", key="key-2", comment="x").text
+    pages = [alice.get(page).text for page in ("/incidents/my-changes/", "/incidents/contoso/7/", "/incidents/")]
+    for text in (made, note, *pages):
+        assert text.count('method="post"') <= text.count("csrfmiddlewaretoken")
+        for form in re.findall(r'<form[^>]*method="post".*?</form>', text, re.DOTALL):
+            assert "csrfmiddlewaretoken" in form
+
+
 def test_undo_says_where_it_is_too_late(alice: WebClient, cast: Cast) -> None:
     post(alice, "comment", comment="Off it goes.")
     with scope.tenant(cast.contoso.pk):
