@@ -121,7 +121,8 @@ def _failed_change(cast: Cast) -> None:
         batch = Batch.objects.create(user=cast.alice, key=ALICES, digest=b"2" * 16, decided_at=at, undo_until=at)
         Intent.objects.create(
             tenant=cast.contoso, incident=incident, number=7, batch=batch, user=cast.alice, field="status",
-            seen="active", wanted="resolved", state=IntentState.REFUSED, code="rejected", detail=word, decided_at=at, settled_at=at,
+            seen="active", wanted="resolved", state=IntentState.REFUSED, code="rejected", detail=word, decided_at=at,
+            settled_at=at,
         )  # fmt: skip
 
 

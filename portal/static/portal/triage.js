@@ -33,19 +33,19 @@
     else place.focus({ preventScroll: true });
   });
 
-  document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target !== body) return;
+  // htmx takes a form over a moment after it is there; a quick hand would be faster, and send it as a plain one.
+  function arrived(event) {
+    const { target } = event.detail;
+    if (target === toast) window.htmx.process(toast);
+    if (target !== body) return;
+    window.htmx.process(body);
     open();
     const first = body.querySelector("[autofocus]") || body.querySelector("button");
     if (first) first.focus();
-  });
+  }
 
-  document.addEventListener("htmx:oobAfterSwap", (event) => {
-    if (event.detail.target !== body) return;
-    open();
-    const first = body.querySelector("[autofocus]") || body.querySelector("button");
-    if (first) first.focus();
-  });
+  document.addEventListener("htmx:afterSwap", arrived);
+  document.addEventListener("htmx:oobAfterSwap", arrived);
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-close]")) close();
