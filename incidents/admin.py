@@ -18,14 +18,12 @@ from django.utils import timezone
 from accounts.actor import actor_for
 from audit.admin import ReadOnlyAdmin
 from defender.cleaning import searchable
+from incidents import assignee_admin  # noqa: F401  its pages
 from incidents.access import signed_in
-from incidents.assignees_admin import AssigneeAdmin
 from incidents.models import Incident, Quarantine
 from incidents.reading import note_read
 from tenants.models import Tenant
 from tenants.scope import member_tenants
-
-__all__ = ["AssigneeAdmin"]
 
 # Ours: rows counted for the pager; counting all of a big table would take longer than anybody waits.
 COUNTED = 5_000

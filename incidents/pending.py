@@ -16,8 +16,9 @@ from incidents.values import Values, applied, words_for
 # What is shown beside an incident: everything not settled, and what failed, until somebody decides anew.
 SHOWN: Final = (*UNSENT, IntentState.SENT, IntentState.CONFLICT)
 FAILED: Final = (IntentState.REFUSED, IntentState.EXCEEDED)
-# Of these the wanted value is laid over ours; after a conflict Microsoft's stands.
-OVERLAID: Final = (*UNSENT, IntentState.SENT)
+# Of these the wanted value is laid over our copy. What was sent came back in Microsoft's answer and stands in our copy,
+# which may even be newer; after a conflict Microsoft's value stands.
+OVERLAID: Final = UNSENT
 BATCHES: Final = 50  # ours: decisions on a person's list
 
 SENTENCES: Final[Mapping[str, str]] = {
@@ -79,17 +80,17 @@ class Pending:
 
     @property
     def on_their_way(self) -> list[PendingIntent]:
-        """Those a worker still has to do with."""
-        return [intent for intent in self.intents if intent.state in OVERLAID]
+        """Those that Microsoft has not confirmed yet."""
+        return [intent for intent in self.intents if intent.state in (*UNSENT, IntentState.SENT)]
 
     @property
     def fields(self) -> frozenset[str]:
-        """Fields whose shown value is not Microsoft's yet."""
+        """Fields whose shown value is not confirmed by Microsoft yet."""
         return frozenset(intent.field for intent in self.on_their_way)
 
     def over(self, values: Values) -> Values:
         """What the page shows: ``values`` of our copy with what is on its way laid over them."""
-        for intent in self.on_their_way:
+        for intent in (one for one in self.intents if one.state in OVERLAID):
             if intent.field == Field.TAGS:
                 values = replace(values, tags=tuple(applied(values.tags, intent.wanted)))
             elif intent.field == Field.CLASSIFICATION:

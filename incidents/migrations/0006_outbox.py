@@ -139,6 +139,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['tenant', 'address'],
+                'verbose_name': 'address in one tenant',
+                'verbose_name_plural': 'addresses in single tenants',
                 'base_manager_name': 'objects',
             },
         ),
@@ -151,6 +153,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['address'],
+                'verbose_name': 'address of a person',
+                'verbose_name_plural': 'addresses of people',
                 'constraints': [models.CheckConstraint(condition=models.Q(('address', ''), _negated=True), name='an_assignee_has_an_address')],
             },
         ),

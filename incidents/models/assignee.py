@@ -23,6 +23,8 @@ class Assignee(models.Model):
 
     class Meta:
         ordering = ["address"]
+        verbose_name = "address of a person"
+        verbose_name_plural = "addresses of people"
         constraints = [models.CheckConstraint(condition=~Q(address=""), name="an_assignee_has_an_address")]
 
     def __str__(self) -> str:
@@ -41,6 +43,8 @@ class TenantAssignee(models.Model):
     class Meta:
         base_manager_name = "objects"
         ordering = ["tenant", "address"]
+        verbose_name = "address in one tenant"
+        verbose_name_plural = "addresses in single tenants"
         constraints = [
             models.UniqueConstraint(fields=["tenant", "user"], name="a_person_has_one_address_in_a_tenant"),
             models.CheckConstraint(condition=~Q(address=""), name="an_assignee_in_a_tenant_has_an_address"),

@@ -1,7 +1,8 @@
 """``python -m tests.crash --times 20``: a worker is killed so often at every step of a pass; nothing may be lost.
 
-Two lanes run side by side, each with a database of its own, since most of a round is waiting for a lease to end. Ends
-with status 0 only if every round held; the figures are the last line and in ``.local/crash-points.json``.
+The same happens at every step of a delivery; nothing may be lost or doubled. Lanes run side by side, each with a
+database of its own, since most of a round is waiting for a lease to end. Ends with status 0 only if every round held;
+the figures are the last line and in ``.local/crash-points.json``.
 """
 
 import argparse
@@ -23,10 +24,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--times", type=int, default=20, help="kills at each point")
     parser.add_argument("--seed", type=int, default=20262)
-    parser.add_argument("--lane", action="store_true", help="run here and print the figures as JSON")
+    parser.add_argument("--lane", choices=("passes", "deliveries"), help="run here and print the figures as JSON")
     asked = parser.parse_args()
     if asked.lane:
-        print(json.dumps(run_lane(asked.times, asked.seed)))
+        print(json.dumps(run_lane(asked.lane, asked.times, asked.seed)))
         return 0
     print(f"{asked.times} kills at each point, seed {asked.seed}", flush=True)
     began = time.monotonic()
@@ -37,15 +38,17 @@ def main() -> int:
     return report(result)
 
 
-def run_lane(times: int, seed: int) -> dict[str, Any]:
+def run_lane(what: str, times: int, seed: int) -> dict[str, Any]:
     """So many kills at each point in this process; what was seen, and under ``wrong`` what did not hold."""
     # Not at the top, since the processes that die need none of this and are to start quickly.
     from tests.own_database import own_database
 
     with own_database():
+        from tests.crash.deliveries import deliveries
         from tests.crash.rounds import rounds
 
-        with rounds(seed) as trial:
+        made: Any = rounds if what == "passes" else deliveries
+        with made(seed) as trial:
             try:
                 trial.all_points(times)
                 wrong = ""
@@ -55,13 +58,15 @@ def run_lane(times: int, seed: int) -> dict[str, Any]:
 
 
 def run_lanes(times: int, seed: int) -> list[dict[str, Any]]:
-    """The lanes as processes of their own; each has a part of the kills and a seed of its own."""
+    """The lanes as processes of their own; each has a part of the kills and a seed of its own. One carries changes."""
     parts = [times // LANES + (lane < times % LANES) for lane in range(LANES)]
-    command = [sys.executable, "-m", "tests.crash", "--lane", "--times"]
+    wanted = [("passes", part) for part in parts if part] + [("deliveries", times)]
+    command = [sys.executable, "-m", "tests.crash", "--lane"]
     lanes = [
-        subprocess.Popen([*command, str(part), "--seed", str(seed + lane)], stdout=subprocess.PIPE, text=True)
-        for lane, part in enumerate(parts)
-        if part
+        subprocess.Popen(
+            [*command, what, "--times", str(part), "--seed", str(seed + lane)], stdout=subprocess.PIPE, text=True
+        )
+        for lane, (what, part) in enumerate(wanted)
     ]
     return [_figures_of(lane) for lane in lanes]
 

@@ -22,13 +22,13 @@ def work() -> None:
     import django
 
     django.setup()
-    from incidents.tasks import sync_due
+    from incidents import tasks
 
     sys.stdout.write(f"{READY}\n")
     sys.stdout.flush()
     name, nth = sys.stdin.readline().split()
     die_at(BY_NAME[name], nth=int(nth))
-    sync_due()
+    getattr(tasks, BY_NAME[name].task)()
 
 
 def start(*, database: str, sandbox: str) -> subprocess.Popen[str]:
@@ -44,6 +44,7 @@ def start(*, database: str, sandbox: str) -> subprocess.Popen[str]:
         "MICROSOFT_CLOUD": "sandbox",
         "SYNC_LEASE_SECONDS": str(LEASE_SECONDS),
         "SYNC_FIRST_WAIT_SECONDS": str(FIRST_WAIT_SECONDS),
+        "TRIAGE_LOOK_SECONDS": "0.2",
     }
     return subprocess.Popen(
         [sys.executable, "-m", "tests.crash", "child"],

@@ -25,6 +25,7 @@ class Point:
     functions: tuple[str, ...]
     after: bool
     at_most: int
+    task: str = "sync_due"
 
 
 POINTS = (
@@ -38,7 +39,23 @@ POINTS = (
     Point("mid-settle", ("tenants.leases:settle",), after=True, at_most=2),
     Point("after-settle", ("incidents.ending:complete", "tenants.leases:settle_idle"), after=True, at_most=2),
 )
-BY_NAME = {point.name: point for point in POINTS}
+# The same for a delivery of what analysts decided: see tests/crash/deliveries.py.
+DELIVERY_POINTS = tuple(
+    Point(name, functions, after=after, at_most=at_most, task="deliver_due")
+    for name, functions, after, at_most in (
+        ("before-delivery-claim", ("incidents.deliveries:claim_due",), False, 1),
+        ("after-delivery-claim", ("incidents.deliveries:claim_due",), True, 1),
+        ("after-take", ("incidents.outbox:take",), True, 5),
+        ("after-look", ("defender.client:DefenderClient.incident",), True, 5),
+        ("before-write", ("defender.client:DefenderClient.update_incident",), False, 5),
+        ("after-write", ("defender.client:DefenderClient.update_incident",), True, 5),
+        ("mid-settle-of-a-change", ("incidents.outbox_endings:put",), True, 15),
+        ("after-sent", ("incidents.outbox:sent",), True, 5),
+        ("before-give-back", ("incidents.deliveries:give_back",), False, 3),
+        ("after-give-back", ("incidents.deliveries:give_back",), True, 3),
+    )
+)
+BY_NAME = {point.name: point for point in (*POINTS, *DELIVERY_POINTS)}
 
 
 def die_at(point: Point, *, nth: int) -> None:

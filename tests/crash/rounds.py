@@ -199,7 +199,7 @@ def _content() -> list[Any]:
 def rounds(seed: int) -> Iterator[Rounds]:
     """Ready to begin, on the database that Django is connected to. Its transactions have to be committed ones."""
     world = World(seed=seed, tenants=NAMES, incidents=INCIDENTS, quotas=False)
-    with running(world) as server, _portal_at(server.url):
+    with running(world) as server, portal_at(server.url):
         made = Rounds(world, server.url, seed)
         try:
             yield made
@@ -208,7 +208,7 @@ def rounds(seed: int) -> Iterator[Rounds]:
 
 
 @contextmanager
-def _portal_at(url: str) -> Iterator[None]:
+def portal_at(url: str) -> Iterator[None]:
     """This process is a worker against the sandbox too, with the same short lease."""
     values: dict[str, Any] = {
         "IS_SANDBOX": True,
@@ -217,6 +217,7 @@ def _portal_at(url: str) -> Iterator[None]:
         "ENTRA_CREDENTIAL": {"ENTRA_CLIENT_SECRET": "sandbox-secret"},
         "SYNC_LEASE": timedelta(seconds=child.LEASE_SECONDS),
         "SYNC_FIRST_WAIT": timedelta(seconds=child.FIRST_WAIT_SECONDS),
+        "TRIAGE_LOOK": timedelta(seconds=child.FIRST_WAIT_SECONDS),
     }
     with override_settings(**values):
         tokens.forget_everything()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.roles import Role
 from audit.models import AuditEvent
-from incidents.models import Comment, Intent, IntentState
+from incidents.models import Comment, IntentState
 from incidents.signing import authors_of, unsigned
 from incidents.triage import Target, seen_token
 from sandbox.cast import Tenant as TheirTenant
@@ -255,75 +255,6 @@ def test_f58_a_merged_incident_is_written_to_at_the_end_of_its_chain_once_that_i
     carry()
     assert len(comments(theirs, third)) == 1
     assert comments(theirs, number) == comments(theirs, second) == []
-
-
-def test_f56_what_no_sync_shows_is_not_called_confirmed_and_is_looked_up_in_the_end(
-    world: World, theirs: TheirTenant, contoso: Tenant, alice: User, number: int
-) -> None:
-    decide(alice, ("contoso", number), status="resolved")
-    carry()
-    world.faults.add(theirs.tenant_id, {"kind": "late", "seconds": 3600})
-    sync(contoso)
-    assert the_intent(contoso).state == "sent"
-    wait_over(contoso)
-    carry()
-    assert (the_intent(contoso).state, patches(world)) == ("confirmed", 1)
-
-
-def test_f56_what_microsoft_accepted_and_does_not_show_is_told_and_not_sent_again(
-    world: World, theirs: TheirTenant, contoso: Tenant, alice: User, number: int
-) -> None:
-    decide(alice, ("contoso", number), status="resolved")
-    carry()
-    world.change_incident(theirs, number, {"status": "Active"})
-    wait_over(contoso)
-    carry()
-    found = the_intent(contoso)
-    assert (found.state, found.code, found.remote, patches(world)) == ("conflict", "not-shown", "active", 1)
-
-
-def test_what_somebody_changes_after_our_change_has_arrived_does_not_put_it_in_doubt(
-    world: World, theirs: TheirTenant, contoso: Tenant, alice: User, number: int
-) -> None:
-    decide(alice, ("contoso", number), status="resolved")
-    carry()
-    world.change_incident(theirs, number, {"status": "InProgress"})
-    sync(contoso)
-    found = the_intent(contoso)
-    assert (found.state, found.detail) == ("confirmed", "It was changed again since, by another hand.")
-
-
-def test_decisions_about_one_incident_leave_in_the_order_in_which_they_were_made(
-    world: World, theirs: TheirTenant, contoso: Tenant, alice: User, number: int
-) -> None:
-    world.faults.add(theirs.tenant_id, {"kind": "status", "status": 503, "on": ["patch"], "count": 1})
-    decide(alice, ("contoso", number), status="in-progress", key="first")
-    decide(alice, ("contoso", number), status="resolved", key="second")
-    carry()
-    assert states(contoso) == [("status", "uncertain"), ("status", "queued")], "the later one waits"
-    wait_over(contoso)
-    carry()
-    assert states(contoso) == [("status", "sent"), ("status", "sent")]
-    assert remote(theirs, number)["status"] == "Resolved"
-
-
-def test_sync_f43_after_an_older_backup_came_back_nothing_is_done_twice_and_the_last_word_stands(
-    world: World, theirs: TheirTenant, contoso: Tenant, alice: User, number: int
-) -> None:
-    decide(alice, ("contoso", number), status="in-progress", comment="First.", key="first")
-    decide(alice, ("contoso", number), status="resolved", comment="Second.", key="second")
-    with scope.tenant(contoso.pk):
-        backup = list(Intent.objects.values())
-    carry()
-    sync(contoso)
-    with scope.tenant(contoso.pk):
-        for row in backup:
-            Intent.objects.filter(pk=row["id"]).update(**row)
-    wait_over(contoso)
-    carry()
-    assert {state for _, state in states(contoso)} == {"confirmed"}
-    assert (patches(world), len(comments(theirs, number))) == (2, 2)
-    assert remote(theirs, number)["status"] == "Resolved"
 
 
 def test_rights_are_looked_at_again_when_a_change_is_sent(

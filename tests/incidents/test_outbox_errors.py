@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.roles import Role
 from audit.record import WORKER
-from incidents import outbox, outbox_endings
+from incidents import outbox, outbox_endings, verdicts
 from incidents.models import Delivery, IntentState
 from incidents.writing import write_access
 from sandbox.cast import Tenant as TheirTenant
@@ -312,7 +312,7 @@ def test_what_fails_again_and_again_is_given_up_and_says_what_is_not_known(
 def test_a_fault_of_the_portal_ends_one_change_with_a_reference_and_no_other(
     contoso: Tenant, alice: User, numbers: list[int], monkeypatch: pytest.MonkeyPatch, written_log: Any
 ) -> None:
-    whole = outbox.judge
+    whole = verdicts.judge
 
     def broken(changes: Any, *args: Any) -> Any:
         if changes[0].number == numbers[0]:

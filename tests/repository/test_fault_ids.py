@@ -4,8 +4,9 @@ import re
 
 from tests.repository.tree import ROOT
 
-# SYNC-F1 to SYNC-F36: faults that the sync must survive. F-01 to F-55: what users of comparable products reported.
-SYNC, REPORTED = range(1, 37), range(1, 56)
+# SYNC-F1 to SYNC-F36: faults that the sync must survive; to SYNC-F43: those of writing back. F-01 to F-63: what users
+# of comparable products reported.
+SYNC, REPORTED = range(1, 44), range(1, 64)
 NO_TEST_OF_SYNC = {32: "a full disk cannot be made here without a file system of its own"}
 NO_TEST_OF_REPORTED = {
     1: "about paging at Microsoft Graph, which the portal does not use for incidents",
