@@ -11,7 +11,7 @@ from incidents.cursor import Place, seal, unseal
 from incidents.filters import Filters, query_for, read_filters
 from incidents.freshness import tenants_for
 from incidents.models import Incident
-from incidents.queue import find_rows
+from incidents.queue import chosen_tenants, find_rows, resolved
 
 
 def following_url(user: User, incident: Incident, filters: Filters) -> str:
@@ -26,13 +26,10 @@ def following(user: User, query: QueryDict) -> str:
     filters = read_filters(query)
     asked = query_for(filters)
     here = unseal(query.get("after", ""), user_id=user.pk, query=asked)
-    slugs = {
-        tenant.id: tenant.slug
-        for tenant in tenants_for(user, timezone.now())
-        if not filters.tenants or tenant.slug in filters.tenants
-    }
+    tenants, _ = chosen_tenants(user, filters, tenants_for(user, timezone.now()))
+    slugs = {tenant.id: tenant.slug for tenant in tenants}
     for start in (here, None) if here else (None,):
-        if found := _first(filters, slugs, start, here):
+        if found := _first(resolved(user, filters), slugs, start, here):
             return reverse("incidents:incident", args=found) + (f"?{asked}" if asked else "")
     return reverse("incidents:queue")
 

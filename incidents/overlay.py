@@ -13,48 +13,37 @@ from incidents.filters import STATUS_OF
 from incidents.models import Field, Incident, IncidentTag
 from incidents.pending import NOTHING, Pending, pending_for, pending_of
 from incidents.queue import QueuePage, QueueRow
-from incidents.values import STATUS_WORDS, Values, held, words_for
+from incidents.values import STATUS_WORDS, held, words_for
 
 
-@dataclass(frozen=True, slots=True)
-class PendingRow:
-    """What a row shows beside itself: ``token`` is what was seen, ``words`` what is on its way, field by field."""
-
-    row: QueueRow
-    token: str
-    fields: frozenset[str]
-    words: str
-    conflicts: int
-
-
-def overlaid(page: QueuePage) -> tuple[list[PendingRow], str]:
-    """The page's rows, and a word that changes whenever something of theirs gets on its way or arrives. One query."""
+def overlaid(page: QueuePage) -> QueuePage:
+    """The page with what is on its way in its rows; ``version`` changes with that too. One query."""
     pending = pending_for([row.id for row in page.rows]) if page.rows else {}
     state = [(key, [(one.id, one.state) for one in of.intents]) for key, of in sorted(pending.items())]
     word = blake2b(repr(state).encode(), digest_size=6).hexdigest() if state else ""
-    return [_row(row, pending.get(row.id, NOTHING)) for row in page.rows], word
+    rows = [_row(row, pending.get(row.id, NOTHING)) for row in page.rows]
+    return replace(page, rows=rows, version=page.version + word)
 
 
-def _row(row: QueueRow, pending: Pending) -> PendingRow:
-    values = _values(row)
+def _row(row: QueueRow, pending: Pending) -> QueueRow:
+    remote = "" if row.status in STATUS_WORDS else row.status_word
+    incident = Incident(
+        assigned_to=row.assigned_to,
+        status=STATUS_OF[row.status],
+        remote_status=remote,
+        classification=row.classification,
+        determination=row.determination,
+    )
+    values = held(incident)
     over = pending.over(values)
-    # The classification is no part of a row, so of it nothing was seen; its form shows it and says so itself.
-    token = seen_token(_as_shown(row, over))
     changed: dict[str, Any] = {"assigned_to": over.assigned_to}
     if over.status != values.status:
         changed |= {"status": over.status, "status_word": words_for(Field.STATUS, over.status)}
+    if over.classification != values.classification:
+        changed |= {"classification": over.classification[0], "determination": over.classification[1]}
     words = "; ".join(f"{one.label}: {one.wanted_words} – {one.state_word}" for one in pending.on_their_way)
-    return PendingRow(replace(row, **changed), token, pending.fields, words, len(pending.conflicts))
-
-
-def _values(row: QueueRow) -> Values:
-    status = row.status if row.status in STATUS_WORDS else row.status_word
-    return Values(row.assigned_to, status, ("", ""))
-
-
-def _as_shown(row: QueueRow, over: Values) -> Incident:
-    status = STATUS_OF[over.status if over.status in STATUS_WORDS else row.status]
-    return Incident(assigned_to=over.assigned_to, status=status, remote_status=row.status_word)
+    token = seen_token(incident, pending)
+    return replace(row, token=token, on_its_way=words, conflicts=len(pending.conflicts), **changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from incidents.models.content import Alert, Comment, Evidence, IncidentTag, Inci
 from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
 from incidents.models.keeping import Absence, Quarantine, Rollup
 from incidents.models.outbox import CANCELLABLE, SETTLED, UNSENT, WAITING, Batch, Delivery, Field, Intent, IntentState
+from incidents.models.views import QueuePreference, SavedView
 
 __all__ = [
     "CANCELLABLE",
@@ -27,7 +28,9 @@ __all__ = [
     "Intent",
     "IntentState",
     "Quarantine",
+    "QueuePreference",
     "Rollup",
+    "SavedView",
     "Severity",
     "Status",
     "TenantAssignee",

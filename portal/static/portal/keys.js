@@ -15,6 +15,7 @@
     { id: "select-down", group: "List", keys: ["J", "Shift+ArrowDown"], words: "Select down to the next row", run: () => extend(1), can: canSelect },
     { id: "select-up", group: "List", keys: ["K", "Shift+ArrowUp"], words: "Select up to the previous row", run: () => extend(-1), can: canSelect },
     { id: "select-page", group: "List", keys: ["*"], words: "Select all rows of the page", run: () => selection().all(), can: () => Boolean(selection()) && hasRows() },
+    { id: "arrivals", group: "List", keys: ["l"], words: "Show what has arrived", run: () => arrivals().click(), can: () => Boolean(arrivals()) },
     { id: "clear", group: "List", keys: ["Escape"], words: "Select nothing", run: () => selection().clear(), can: () => Boolean(selection() && selection().count()) },
     { id: "assign-to-me", group: "Incident", keys: ["a"], words: "Assign to me", run: press("assign-to-me") },
     { id: "assign", group: "Incident", keys: ["A"], words: "Assign to somebody …", run: press("assign") },
@@ -54,6 +55,8 @@
   const rows = () => [...document.querySelectorAll("[data-row]")];
   const currentRow = () => document.activeElement.closest("[data-row]") || selection()?.last() || null;
   const currentLink = () => currentRow()?.querySelector("[data-open]") || null;
+
+  const arrivals = () => document.querySelector("#arrivals:not([hidden]) [data-arrivals]");
 
   function hasRows() {
     return rows().length > 0;

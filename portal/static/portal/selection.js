@@ -87,6 +87,9 @@
     place = null;
   });
 
+  // Rows that were brought up to date where they are.
+  document.addEventListener("queue:rows", restore);
+
   function restore() {
     const before = chosen.size;
     const kept = new Set(chosen);
