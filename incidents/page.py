@@ -13,8 +13,10 @@ from defender import vocabulary
 from incidents.attack import Technique, named
 from incidents.evidence_tables import EvidenceTable, evidence_tables
 from incidents.filters import KEY_OF_STATUS
+from incidents.history import ChangeLine, history_of
 from incidents.models import Alert, Comment, Incident, IncidentTag, IncidentTechnique, Severity
 from incidents.queue import severity_word, status_word
+from incidents.story import Story, story_of
 
 # Ours: alerts on the page at once, and after "show all". Microsoft allows 150 alerts in an incident.
 FIRST_ALERTS = 40
@@ -54,16 +56,19 @@ class AlertLine:
 
 @dataclass(frozen=True, slots=True)
 class IncidentPage:
-    """``alerts`` and each table's rows may be fewer than their totals."""
+    """``alerts``, ``story`` and each table's rows may be fewer than their totals; ``history`` is the newest of it."""
 
     incident: Incident
     heading: Heading
     alerts: Sequence[AlertLine]
     alert_total: int
+    story: Story
     evidence: Sequence[EvidenceTable]
     tags: Sequence[str]
     techniques: Sequence[Technique]
     comments: Sequence[Comment]
+    history: Sequence[ChangeLine]
+    history_more: bool
     merged_from: Sequence[int]
     merged_from_more: bool
     link: str
@@ -87,16 +92,20 @@ def incident_page(incident: Incident) -> IncidentPage:
     tags = IncidentTag.objects.filter(tenant_id=tenant, incident=incident).order_by("tag")
     techniques = IncidentTechnique.objects.filter(tenant_id=tenant, incident=incident)
     merged = Incident.objects.filter(tenant_id=tenant, redirect_number=incident.number).order_by("number")
+    history, history_more = history_of(incident)
     numbers = list(merged.values_list("number", flat=True)[: MERGED + 1])
     return IncidentPage(
         incident=incident,
         heading=_heading(incident),
         alerts=alerts[:FIRST_ALERTS],
         alert_total=total,
+        story=story_of(incident),
         evidence=evidence_tables(incident),
         tags=list(tags.values_list("tag", flat=True)[:TAGS]),
         techniques=named(techniques.order_by("technique").values_list("technique", flat=True)[:TECHNIQUES]),
         comments=list(Comment.objects.filter(tenant_id=tenant, incident=incident).order_by("position")[:COMMENTS]),
+        history=history,
+        history_more=history_more,
         merged_from=numbers[:MERGED],
         merged_from_more=len(numbers) > MERGED,
         link=portal_link(incident.web_link),
@@ -106,6 +115,11 @@ def incident_page(incident: Incident) -> IncidentPage:
 def alert_lines(incident: Incident, first: int, last: int) -> list[AlertLine]:
     """Alerts of the timeline by position, oldest activity first."""
     return [_line(alert) for alert in _alerts_of(incident)[first:last]]
+
+
+def has_alert(incident: Incident, alert_id: str) -> bool:
+    """Whether the incident lists the alert now."""
+    return _alerts_of(incident).filter(alert_id=alert_id).exists()
 
 
 def portal_link(address: str) -> str:

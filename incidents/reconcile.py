@@ -18,7 +18,7 @@ from django.conf import settings
 from defender.client import DefenderClient
 from defender.errors import DefenderError, NotFound, Throttled
 from defender.times import parse_time
-from incidents import completeness, quarantine, rollup
+from incidents import completeness, history, quarantine, rollup
 from incidents.models import Incident
 from incidents.passes import Pass
 from incidents.store import PageResult, store_page
@@ -185,7 +185,8 @@ def _pass_by(work: Pass, number: int, error: DefenderError, now: datetime) -> No
 def _mark_gone(work: Pass, numbers: Sequence[int], now: datetime) -> None:
     with scope.tenant(work.tenant.pk):
         leases.fence(work.lease)
-        held = Incident.objects.filter(number__in=numbers, gone_at=None)
+        held = Incident.objects.filter(tenant_id=work.tenant.pk, number__in=numbers, gone_at=None)
+        history.note_gone(tenant_id=work.tenant.pk, incidents=held.values_list("pk", "updated_at"), now=now)
         work.changed += held.update(gone_at=now, changed_at=now)
 
 

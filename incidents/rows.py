@@ -94,6 +94,12 @@ def stub_of(entry: Entry, number: int, *, updated_at: datetime) -> Version:
     return Version(entry, number, row, None)
 
 
+def head_of(version: Version) -> Row:
+    """What the history compares, under the names of `incidents.history.FIELDS`."""
+    tags = list(version.incident.tags) if version.incident else []
+    return {**version.row, "tags": tags, "gone": False}
+
+
 def alert_row(number: int, alert: WireAlert) -> Row:
     """One alert of incident ``number``."""
     return {

@@ -20,7 +20,7 @@ from psycopg.errors import ProgramLimitExceeded
 
 from defender.times import is_later, parse_time
 from defender.wire import PARSER_VERSION, Unreadable, read_incident
-from incidents import quarantine, rollup, rows, store_sql
+from incidents import history, quarantine, rollup, rows, store_sql
 from incidents.entries import Entry, read_entry, span_of
 from incidents.models import Status
 from incidents.quarantine import Poisoned
@@ -72,8 +72,9 @@ class PageResult:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An incident as it stands in the database, locked."""
+    """An incident as it stands in the database, locked; ``head`` are the values of `store_sql.HEAD`, then the tags."""
 
+    head: tuple[Any, ...]
     number: int
     id: int
     digest: bytes
@@ -154,7 +155,7 @@ def _unknown(tenant_id: int, entries: Iterable[Entry]) -> list[Entry]:
 def _store_changed(tenant_id: int, entries: Sequence[Entry], now: datetime) -> _Outcome:
     readable, poisoned = _read(entries, now)
     wanted = {version.number for version in readable} | {p.number for p in poisoned if p.number is not None}
-    held = {row[0]: Held(*row) for row in store_sql.lock(tenant_id, sorted(wanted))}
+    held = {row[0]: Held(row[11:], *row[:11]) for row in store_sql.lock(tenant_id, sorted(wanted))}
     outcome = _Outcome()
     versions = _newest(readable, held, now)
     poisoned += _write_or_part(tenant_id, versions, held, now, outcome)
@@ -250,6 +251,7 @@ def _write(tenant_id: int, versions: Sequence[Version], held: dict[int, Held], n
             "alerts": _json([rows.alert_row(number, alert) for number, alert in alerts]),
             "evidence": _json([row for _, alert in alerts for row in rows.evidence_rows(alert)]),
             "gone": gone,
+            "changes": _json(_change_rows(versions, held)),
             "reread": _is_reread(known),
         }
     )
@@ -270,6 +272,23 @@ def _alerts_to_write(
         elif now_in[0] == number and now_in[1].hash == digest and not is_gone and not reread:
             del sent[alert_id]
     return list(sent.values()), gone
+
+
+def _change_rows(versions: Iterable[Version], held: dict[int, Held]) -> list[rows.Row]:
+    """The heads that differ from what we held; the same bytes, read by another parser, are no change."""
+    found = []
+    for version in versions:
+        ours = held.get(version.number)
+        if ours is None or (ours.digest == version.entry.digest and not ours.is_gone):
+            continue
+        if differing := history.differences(_head(ours), rows.head_of(version)):
+            found.append({"number": version.number, "differences": differing})
+    return found
+
+
+def _head(ours: Held) -> rows.Row:
+    head = dict(zip((*store_sql.HEAD, "tags"), ours.head, strict=True))
+    return {**head, "redirect_number": ours.redirect_number, "is_stub": ours.is_stub, "gone": ours.is_gone}
 
 
 def _is_reread(known: Iterable[Held]) -> bool:

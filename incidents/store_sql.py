@@ -189,6 +189,13 @@ evidence_out AS (
     DELETE FROM incidents_evidence mine
     WHERE mine.tenant_id = %(tenant)s AND mine.alert_id = ANY (ARRAY(SELECT id FROM alerts_in WHERE NOT is_new))
         AND NOT EXISTS (SELECT 1 FROM e WHERE e.id = mine.alert_id AND e.key = mine.key)
+),
+changes_in AS (
+    INSERT INTO incidents_incidentchange (tenant_id, incident_id, seen_at, updated_at, differences, by)
+    SELECT %(tenant)s, stored.id, %(now)s, i.updated_at, x.differences, ''
+    FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(number bigint, differences jsonb)
+        JOIN stored USING (number) JOIN i USING (number)
+    ORDER BY i.updated_at, i.number
 )
 SELECT count(*) FROM stored
 """  # noqa: S608  only the constants above are pasted in
@@ -198,11 +205,14 @@ SELECT number, content_hash, parser_version, gone_at IS NOT NULL
 FROM incidents_incident WHERE tenant_id = %s AND number = ANY (%s::bigint[])
 """
 
-_LOCK = """
+# From the head on, the columns are what the history compares beside some of those before (`incidents.history.FIELDS`).
+HEAD = ("name", "remote_status", "remote_severity", "assigned_to", "classification", "determination", "alert_count")
+_LOCK = f"""
 SELECT number, id, content_hash, updated_text, parser_version, status, severity, assigned_to IS NULL, redirect_number,
-    is_stub, gone_at IS NOT NULL
-FROM incidents_incident WHERE tenant_id = %s AND number = ANY (%s::bigint[]) ORDER BY number FOR UPDATE
-"""
+    is_stub, gone_at IS NOT NULL, {", ".join(HEAD)},
+    ARRAY(SELECT t.tag FROM incidents_incidenttag t WHERE t.tenant_id = mine.tenant_id AND t.incident_id = mine.id)
+FROM incidents_incident mine WHERE tenant_id = %s AND number = ANY (%s::bigint[]) ORDER BY number FOR UPDATE
+"""  # noqa: S608  only the constants above are pasted in
 
 _ALERTS = """
 SELECT i.number, a.id, a.alert_id, a.content_hash, a.gone_at IS NOT NULL

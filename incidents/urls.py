@@ -31,6 +31,9 @@ urlpatterns = [
     path("<slug:tenant>/<int:number>/", views.incident, name="incident"),
     path("<slug:tenant>/<int:number>/alerts/", views.alerts, name="alerts"),
     path("<slug:tenant>/<int:number>/evidence/", views.evidence, name="evidence"),
+    path("<slug:tenant>/<int:number>/sightings/", views.sightings, name="sightings"),
+    path("<slug:tenant>/<int:number>/story/", views.story, name="story"),
+    path("<slug:tenant>/<int:number>/history/", views.history, name="history"),
     path("<slug:tenant>/<int:number>/raw/", views.raw, name="raw"),
     path("<slug:tenant>/<int:number>/changes/", views.changes, name="changes"),
 ]

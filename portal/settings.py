@@ -175,6 +175,8 @@ SYNC_RUNS_KEPT = timedelta(days=env.number("SYNC_RUNS_KEPT_DAYS", 30, low=1, hig
 CONSENT_LINK_LIFE = timedelta(hours=env.number("CONSENT_LINK_HOURS", 72, low=1, high=24 * 30))
 CONSENT_CHECK = timedelta(minutes=env.number("CONSENT_CHECK_MINUTES", 60 if IS_PRODUCTION else 5, low=0.05, high=10080))
 STALE_AFTER = timedelta(seconds=env.number("STALE_AFTER_SECONDS", 300, low=5, high=86400))
+# Whether "seen elsewhere" also counts tenants that the person may not see: a number, never a name.
+SEEN_ELSEWHERE_COUNTS_ALL = env.yes("SEEN_ELSEWHERE_COUNTS_ALL", False)
 ALARM_EMAIL = env.text("ALARM_EMAIL", "")
 
 # --- changes on their way to Microsoft --------------------------------------------------------------------------------

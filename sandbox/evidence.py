@@ -35,6 +35,8 @@ PROGRAMS: dict[str, tuple[str, str]] = {
     "whoami.exe": (_SYSTEM32, "whoami.exe /all"),
     "chrome.exe": (r"C:\Program Files\Google\Chrome\Application", "chrome.exe --type=utility"),
 }
+# Hosts and attackers that turn up in many tenants: a few scenes belong to a campaign.
+CAMPAIGNS = (("parcel-7e1d.example.net", "203.0.113.66"), ("sso-c0de.example.net", "192.0.2.77"))
 _REMEDIATION = ("None", "None", "Active", "Remediated", "NotFound")
 
 
@@ -51,6 +53,9 @@ class Scene:
         )
         self.host = f"{rng.choice(('cdn', 'docs', 'parcel', 'secure', 'sso'))}-{hexes(rng, 4)}.example.net"
         self.token = hexes(rng, 8)
+        if self.token[:2] == "00":  # no draw of its own, so that every other scene stays as it was
+            self.host, self.attacker = CAMPAIGNS[int(self.token[2], 16) % 2]
+            self.token = self.host[:10].replace("-", "")
         self._pids: dict[tuple[str, str], tuple[int, int]] = {}
 
     def move(self) -> None:

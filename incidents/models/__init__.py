@@ -1,6 +1,7 @@
 """The tables of this app, by subject."""
 
 from incidents.models.assignee import Assignee, TenantAssignee
+from incidents.models.change import IncidentChange
 from incidents.models.content import Alert, Comment, Evidence, IncidentTag, IncidentTechnique
 from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
 from incidents.models.keeping import Absence, Quarantine, Rollup
@@ -21,6 +22,7 @@ __all__ = [
     "Evidence",
     "Field",
     "Incident",
+    "IncidentChange",
     "IncidentRaw",
     "IncidentSearch",
     "IncidentTag",

@@ -1,7 +1,7 @@
 """What a browser asks of incidents."""
 
 from incidents.views.find import find
-from incidents.views.incident import alerts, changes, evidence, incident, raw
+from incidents.views.incident import alerts, changes, evidence, history, incident, raw, sightings, story
 from incidents.views.queue import queue, queue_facets, queue_freshness, queue_rows, queue_tenants, saved_view
 from incidents.views.saved_views import change_view, choose_columns, default_view, remove_view, save_view
 
@@ -13,6 +13,7 @@ __all__ = [
     "default_view",
     "evidence",
     "find",
+    "history",
     "incident",
     "queue",
     "queue_facets",
@@ -23,4 +24,6 @@ __all__ = [
     "remove_view",
     "save_view",
     "saved_view",
+    "sightings",
+    "story",
 ]

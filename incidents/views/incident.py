@@ -16,9 +16,15 @@ from incidents.evidence_tables import evidence_tables
 from incidents.filters import read_filters
 from incidents.following import following_url
 from incidents.freshness import tenant_freshness
+from incidents.history import ALL as ALL_CHANGES
+from incidents.history import history_of
 from incidents.models import Incident, IncidentRaw
-from incidents.page import ALL_ALERTS, FIRST_ALERTS, alert_lines, incident_page
+from incidents.page import ALL_ALERTS, FIRST_ALERTS, alert_lines, has_alert, incident_page
 from incidents.reading import note_read
+from incidents.sightings import sightings as sightings_of
+from incidents.story import ALL as ALL_MOMENTS
+from incidents.story import FIRST as FIRST_MOMENTS
+from incidents.story import story_of
 from incidents.views.triage import strip_context
 
 # Ours: characters of raw JSON on a page, and bytes up to which it is laid out for reading.
@@ -55,15 +61,45 @@ def alerts(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
 
 
 @require_safe
-def evidence(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
-    """All rows of one kind of evidence; 404 for a kind that the incident does not have."""
+def story(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """The moments that the page left out."""
     found = _readable(request, tenant, number)
-    kind = request.GET.get("kind", "").replace("\x00", "")
-    tables = evidence_tables(found, kind=kind)
-    if not tables:
+    context = {"story": story_of(found, first=FIRST_MOMENTS, last=ALL_MOMENTS), "is_all": True}
+    return _shown(request, found, "incidents/_story.html", context)
+
+
+@require_safe
+def evidence(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """All rows of one kind of evidence, the first of every kind of one alert, or all of one kind of that alert.
+
+    404 for a kind or an alert that the incident does not have.
+    """
+    found = _readable(request, tenant, number)
+    kind, alert = (_asked(request, name) for name in ("kind", "alert"))
+    tables = evidence_tables(found, kind=kind, alert=alert)
+    if (alert is None and kind is None) or (not tables and (kind is not None or not has_alert(found, alert or ""))):
         raise Http404
-    context = {"incident": found, "table": tables[0], "is_all": True}
-    return _shown(request, found, "incidents/_evidence.html", context)
+    context = {"incident": found, "alert": alert, "tables": tables, "is_all": True}
+    if kind is None:
+        return _shown(request, found, "incidents/_alert_evidence.html", context)
+    return _shown(request, found, "incidents/_evidence.html", {**context, "table": tables[0]})
+
+
+@require_safe
+def sightings(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """Related incidents of the tenant, and where its values were seen in others."""
+    found = _readable(request, tenant, number)
+    context = {"incident": found, "found": sightings_of(found, signed_in(request))}
+    return _shown(request, found, "incidents/_sightings.html", context)
+
+
+@require_safe
+def history(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
+    """Every change of our copy, up to a bound."""
+    found = _readable(request, tenant, number)
+    lines, more = history_of(found, most=ALL_CHANGES)
+    context = {"incident": found, "lines": lines, "more": more, "is_all": True}
+    return _shown(request, found, "incidents/_history.html", context)
 
 
 @require_safe
@@ -85,6 +121,11 @@ def changes(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
     return render(request, "incidents/_changed.html", {"incident": found})
 
 
+def _asked(request: HttpRequest, name: str) -> str | None:
+    value = request.GET.get(name)
+    return None if value is None else value.replace("\x00", "")
+
+
 def _readable(request: HttpRequest, tenant: str, number: int) -> Incident:
     return access_incident(signed_in(request), tenant, number, to=Permission.READ_INCIDENTS)
 
@@ -102,10 +143,13 @@ def _version(found: Incident) -> str:
 
 def _sections(page: Any) -> list[dict[str, Any]]:
     return [
+        {"id": "story", "title": "Story", "count": None},
         {"id": "alerts", "title": "Alerts", "count": page.alert_total},
         {"id": "evidence", "title": "Evidence", "count": page.evidence_total},
+        {"id": "sightings", "title": "Related", "count": None},
         {"id": "techniques", "title": "Techniques", "count": len(page.techniques)},
         {"id": "comments", "title": "Comments", "count": len(page.comments)},
+        {"id": "history", "title": "History", "count": None},
         {"id": "raw", "title": "As sent", "count": None},
     ]
 

@@ -13,6 +13,7 @@ from incidents.models import (
     Comment,
     Evidence,
     Incident,
+    IncidentChange,
     IncidentRaw,
     IncidentTag,
     IncidentTechnique,
@@ -97,7 +98,13 @@ def test_evidence_stands_once_by_kind_with_the_columns_of_its_kind(alice: WebCli
     make_evidence(alerts[0], "other:KubernetesPod", "pod", podName="web-1", namespace="prod", nested={"a": 1})
     seen = page(alice)
     assert seen.text.count("cmd /c whoami") == 1
-    for words in ("Processes 1", "Command line", "wks-1", "KubernetesPod", "podName: web-1 namespace: prod"):
+    for words in (
+        "Processes 1",
+        "cmd.exe PID 4, in 3 alerts",
+        "wks-1",
+        "KubernetesPod",
+        "podName: web-1 namespace: prod",
+    ):
         assert words in seen.text
 
 
@@ -227,7 +234,12 @@ def huge(cast: Cast) -> Incident:
                 kind=("ip", "file", "process", "user")[n % 4],
                 value=str(n),
                 key=n.to_bytes(16, "big"),
-                data={"ipAddress": f"ip-{n}", "fileName": f"file-{n}", "userPrincipalName": f"user-{n}"},
+                data={
+                    "ipAddress": f"ip-{n}",
+                    "fileName": f"file-{n}",
+                    "userPrincipalName": f"user-{n}",
+                    "processId": n,
+                },
             )
             for alert in alerts
             for n in range(alert.pk % 7, 34 * 7, 7)
@@ -240,23 +252,91 @@ def test_an_incident_of_150_alerts_and_5000_pieces_opens_with_few_queries_and_a_
 ) -> None:
     with scope.tenant(huge.tenant_id):
         assert Evidence.objects.count() == 5_100
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(35):
         answer = alice.get("/incidents/contoso/7/")
     seen = read(answer.content)
     assert "Alerts 150" in seen.text
     assert "Evidence 238" in seen.text
     assert "Show all 150 alerts" in seen.text
-    assert seen.text.count("Alert number") == 40
+    assert "Show all 150 moments" in seen.text
+    assert seen.text.count("Alert number") == 40 + 15
     assert seen.text.count("ip-") == 10
-    assert len(answer.content) < 150_000
+    assert seen.text.count("PID") == 40
+    assert len(answer.content) < 190_000
+
+
+def test_what_follows_the_first_view_takes_few_queries_each(
+    alice: WebClient, huge: Incident, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for part in ("alerts/", "story/", "history/", "sightings/", "evidence/?kind=process", "evidence/?alert=alert-3"):
+        with django_assert_max_num_queries(22):
+            answer = alice.get(f"/incidents/contoso/7/{part}")
+        assert answer.status_code == 200
 
 
 def test_the_rest_is_a_click_away_and_nothing_is_missing(alice: WebClient, huge: Incident) -> None:
     rest = page(alice, part="alerts/")
     assert rest.text.count("Alert number") == 110
+    later = page(alice, part="story/")
+    assert later.text.count("Alert number") == 135
+    processes = page(alice, part="evidence/?kind=process")
+    assert {f"file-{n}" for n in range(2, 238, 4)} <= {word.strip() for word in processes.words}
     assert "Alert number 149" in rest.text
     table = page(alice, part="evidence/?kind=ip")
     assert {f"ip-{n}" for n in range(0, 238, 4)} <= set(table.words)
+
+
+def test_an_alert_brings_its_own_evidence_and_no_others(alice: WebClient, cast: Cast) -> None:
+    made = make_incident(cast.contoso, 7)
+    make_incident(cast.contoso, 8)
+    first, second = make_alert(made, "da-1/x", "First"), make_alert(made, "da-2", "Second")
+    for number in range(12):
+        make_evidence(first, "ip", f"203.0.113.{number}", ipAddress=f"203.0.113.{number}")
+    make_evidence(second, "user", "eve@contoso.example", userPrincipalName="eve@contoso.example")
+    make_alert(made, "da-3", "Third")
+    asked = next(a["hx-get"] for _, a in page(alice).tags if "da-1" in a.get("hx-get", ""))
+    seen = read(alice.get(asked).content)
+    assert "Show all 12 IP addresses" in seen.text
+    assert "eve@" not in seen.text
+    whole = next(a["hx-get"] for _, a in seen.tags if "hx-get" in a)
+    assert (
+        read(alice.get(whole).content).text.count("203[.]0[.]113[.]") == 24
+    )  # the value, and what its button is called
+    assert "No entities reported with this alert" in page(alice, part="evidence/?alert=da-3").text
+    assert alice.get("/incidents/contoso/8/evidence/?alert=da-2").status_code == 404
+    assert alice.get("/incidents/contoso/7/evidence/?alert=da-9").status_code == 404
+
+
+def test_devices_say_how_they_are_and_hashes_can_be_copied(alice: WebClient, cast: Cast) -> None:
+    alert = make_alert(make_incident(cast.contoso, 7), "a")
+    make_evidence(
+        alert, "device", "d", deviceDnsName="wks-1", healthStatus="ImpairedCommunication", riskScore="High",
+        version="24H2", loggedOnUsers=[{"accountName": "eve", "domainName": "C"}], tags=["crown jewel", "kiosk"],
+    )  # fmt: skip
+    make_evidence(alert, "file", "f", fileName="a.exe", sha256="ab" * 32, sha1="<script>")
+    make_evidence(alert, "ip", "i", ipAddress="10.0.0.1 <b>")
+    seen = page(alice)
+    for words in ("ImpairedCommunication", "High", "24H2", "eve", "crown jewel, kiosk", "Version"):
+        assert words in seen.text
+    assert [a["data-copy-value"] for _, a in seen.tags if "data-copy-value" in a] == ["ab" * 32]
+
+
+def test_the_history_stands_on_the_page_in_words(alice: WebClient, cast: Cast) -> None:
+    made = make_incident(cast.contoso, 7)
+    with scope.tenant(cast.contoso.pk):
+        for number in range(11):
+            IncidentChange.objects.create(
+                tenant=cast.contoso, incident=made, seen_at=NOW, updated_at=NOW + timedelta(minutes=number),
+                differences={"remote_status": ["Active", f"Odd {number}"], "tags": [["old"], ["new"]]},
+                by="Alice" if number == 10 else "",
+            )  # fmt: skip
+    seen = page(alice)
+    for words in ("Status: from Active to Odd 10", "Tags: added new removed old", "by Alice here", "Show all changes"):
+        assert words in seen.text
+    assert "to Odd 0" not in seen.text
+    rest = page(alice, part="history/")
+    assert "to Odd 0" in rest.text
+    assert "First seen here" in rest.text
 
 
 def test_a_kind_that_the_incident_does_not_have_is_not_found(alice: WebClient, huge: Incident) -> None:
@@ -272,7 +352,20 @@ def test_f33_hostile_text_in_every_field_stays_text(alice: WebClient, cast: Cast
     texts = ("description", "category", "status", "service_source", "detection_source", "investigation_state", "actor")
     of_alert: dict[str, Any] = dict.fromkeys((*of_both, *texts, "threat_family"), payload)
     alert = make_alert(made, payload, payload, techniques=[payload], **of_alert)
-    names = ("processCommandLine", "url", "deviceDnsName", "fileName", "subject", "sender", payload)
+    names = (
+        "processCommandLine",
+        "parentProcessId",
+        "processId",
+        "deviceId",
+        "sha256",
+        "healthStatus",
+        "url",
+        "deviceDnsName",
+        "fileName",
+        "subject",
+        "sender",
+        payload,
+    )
     fields: dict[str, Any] = dict.fromkeys(names, payload)
     for kind in ("process", "url", "device", "file", "mailmessage", "other:" + payload):
         make_evidence(alert, kind, payload, **fields)
@@ -284,10 +377,19 @@ def test_f33_hostile_text_in_every_field_stays_text(alice: WebClient, cast: Cast
             tenant=cast.contoso, incident=made, position=0, text=payload, created_by=payload, created_at=NOW
         )
         IncidentRaw.objects.create(tenant=cast.contoso, incident=made, body=payload.encode())
-    for part in ("", "alerts/"):
+        head = {key: [payload, payload] for key in ("remote_status", "name", "assigned_to", "classification")}
+        IncidentChange.objects.create(
+            tenant=cast.contoso, incident=made, seen_at=NOW, updated_at=NOW, by=payload,
+            differences={**head, "tags": [[], [payload]]},
+        )  # fmt: skip
+        Evidence.objects.update(first_seen_at=NOW)
+    for part in ("", "alerts/", "sightings/", "story/", "history/", "evidence/?kind=process"):
         assert_harmless(alice.get(f"/incidents/contoso/7/{part}").content)
     evidence = alice.get("/incidents/contoso/7/evidence/", {"kind": "other:" + payload})
     assert evidence.status_code == 200
     assert_harmless(evidence.content)
+    of_one = alice.get("/incidents/contoso/7/evidence/", {"alert": payload})
+    assert of_one.status_code == 200
+    assert_harmless(of_one.content)
     raw = alice.get("/incidents/contoso/7/raw/").content
     assert_harmless(raw.replace(b"http://evil.example", b"hxxp"))

@@ -23,6 +23,7 @@ TABLES = (
     "incidenttag",
     "incidenttechnique",
     "comment",
+    "incidentchange",
     "rollup",
     "quarantine",
 )

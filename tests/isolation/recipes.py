@@ -111,6 +111,9 @@ RECIPES: dict[str, Recipe] = {
     "incidents:incident": Recipe(Door.MEMBERS),
     "incidents:alerts": Recipe(Door.MEMBERS, shows=False),  # those that the page left out
     "incidents:evidence": Recipe(Door.MEMBERS, query="kind=ip"),
+    "incidents:sightings": Recipe(Door.MEMBERS),
+    "incidents:story": Recipe(Door.MEMBERS, shows=False),  # the moments that the page left out
+    "incidents:history": Recipe(Door.MEMBERS),
     "incidents:raw": Recipe(Door.MEMBERS),
     "incidents:changes": Recipe(Door.MEMBERS, shows=False),
     "admin:login": Recipe(Door.PUBLIC, shows=False),

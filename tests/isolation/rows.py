@@ -12,6 +12,7 @@ from incidents.models import (
     Comment,
     Delivery,
     Incident,
+    IncidentChange,
     IncidentRaw,
     IncidentTag,
     IncidentTechnique,
@@ -42,6 +43,7 @@ from tests.cast import Cast, make_alert, make_evidence, make_incident
 ALICES = "alices-decision"
 # They say who may see what, and are read inside and outside a scope; row-level security guards them too.
 ACCESS: tuple[type[Model], ...] = (Grant, Membership)
+SHARED_HASH = "5a" * 32
 
 
 def tenant_owned() -> list[type[Model]]:
@@ -84,9 +86,12 @@ def clue(tenant: Tenant) -> str:
 def _content(tenant: Tenant, number: int) -> None:
     word = canary(tenant)
     incident = make_incident(tenant, 7, word, host=word, account=word, words=word)
-    make_incident(tenant, 8 + number, word)
+    other = make_incident(tenant, 8 + number, word)
     alert = make_alert(incident, f"alert-{number}", word)
     make_evidence(alert, "ip", word)
+    # The same hash in every tenant, twice: what a page tells of other places must stay within the person's tenants.
+    for one in (alert, make_alert(other, f"other-alert-{number}", word)):
+        make_evidence(one, "file", SHARED_HASH, sha256=SHARED_HASH, fileName=word)
     with scope.tenant(tenant.pk):
         of_incident = {"tenant": tenant, "incident": incident}
         IncidentRaw.objects.create(**of_incident, body=word.encode())
@@ -94,6 +99,13 @@ def _content(tenant: Tenant, number: int) -> None:
         IncidentTechnique.objects.create(**of_incident, technique="T1078")
         Comment.objects.create(**of_incident, position=0, text=word)
         _decision(tenant, incident, word)
+        IncidentChange.objects.create(
+            **of_incident,
+            seen_at=datetime.now(UTC),
+            updated_at=datetime.now(UTC),
+            differences={"name": ["", word]},
+            by=word,
+        )
         Absence.objects.create(tenant=tenant, number=900 + number, looked_at=datetime.now(UTC))
         Quarantine.objects.create(
             tenant=tenant, content_hash=b"1" * 16, reason="too-large", sentence=word, body=word.encode(), size=1,

@@ -35,6 +35,10 @@ ALWAYS_NEW = re.compile(
 )
 # A fresh page of northwind's is followed by its older ones where it has any.
 OLDER = re.compile(r'"([^"]*after=[\w%=-]+[^"]*)"')
+PARTS = (
+    "", "alerts/", "evidence/?kind=ip", "evidence/?alert=alert-2", "raw/", "changes/", "changes/?version=0",
+    "sightings/", "story/", "history/",
+)  # fmt: skip
 Step = tuple[str, str]
 
 
@@ -56,7 +60,7 @@ def steps() -> st.SearchStrategy[Step]:
         "/incidents/{}/{}/{}".format,
         st.sampled_from(SLUGS),
         st.sampled_from((7, 8, 10, 100, 130, 9999)),
-        st.sampled_from(("", "alerts/", "evidence/?kind=ip", "raw/", "changes/", "changes/?version=0")),
+        st.sampled_from(PARTS),
     )
     charlies = st.one_of(
         filters().map("/incidents/?{}".format),

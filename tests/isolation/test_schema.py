@@ -83,6 +83,7 @@ DEFINERS = {
     "incidents_assignable": "portal_owner",  # names of those who triage a tenant, for its members
     "audit_append": "portal_audit",  # the only way to write an audit row
     "audit_seal": "portal_audit",  # the only way to remove some, into a sealed file; the owner's commands alone may
+    "incidents_tenants_out_of_sight": "portal_owner",  # a bare count, where the operator wants it
     "tenants_refresh_membership": "portal_owner",  # memberships follow from grants, whoever changes those
 }
 INVOKER_VIEWS = {"tenants_wanted_membership"}

@@ -66,6 +66,8 @@ def test_an_incident_is_accessible_and_fits_the_screen(signed_in: Page, stack: S
     signed_in.goto(str(signed_in.locator("main table tbody a").first.get_attribute("href")))
     for closed in signed_in.locator("details:not([open]) > summary").all()[1:4]:
         closed.click()
+    signed_in.locator(".sightings").wait_for()
+    signed_in.locator("details[open] .alert-evidence p:not(.muted), details[open] .evidence-kind").first.wait_for()
     assert_accessible(signed_in)
     assert_fits(signed_in)
 
