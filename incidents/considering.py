@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from accounts.models import User
 from incidents.assignees import Person, people_for
-from incidents.decisions import Decision, Target, seen_token
-from incidents.ground import Found, Ground, look
+from incidents.decisions import Decision, Ground, Target, seen_token
+from incidents.ground import Found, look
 from incidents.models import Field
 from incidents.triage import refusal
 from incidents.values import words_for

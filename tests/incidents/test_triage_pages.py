@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from accounts.roles import Role
 from audit.models import AuditEvent
 from incidents.asking import ACTIONS, VERDICTS
 from incidents.models import Assignee, Delivery, Incident, IncidentTag, Intent, IntentState, Status
@@ -216,7 +217,7 @@ def test_a_read_only_tenant_says_why_and_staff_get_the_way_to_the_link(cast: Cas
             tenant=cast.contoso,
             defaults={"off_since": NOW, "off_code": "forbidden", "off_detail": "Microsoft said no."},
         )
-    ada = make_person("ada", (cast.contoso, "analyst"), is_staff=True)
+    ada = make_person("ada", (cast.contoso, Role.ANALYST), is_staff=True)
     for person, has_link in ((cast.alice, False), (ada, True)):
         client.force_login(person)
         for page in ("/incidents/contoso/7/", f"{FORM}?do=comment&incident=contoso:7"):
@@ -345,9 +346,9 @@ def test_others_learn_nothing_and_touch_nothing(cast: Cast, client: WebClient) -
     assert "nothing left to take back" in client.post(f"{FORM}cancel/", {"change": made.pk}, headers=PART).text
     assert client.get("/incidents/contoso/7/decision/").status_code == 404
     assert "Secret" not in client.get("/incidents/my-changes/?decision=key-1").text
-    form = client.get(FORM, {"do": "comment", "incident": "contoso:7"}).text
-    assert "Of Contoso" not in form
-    assert "There is no such incident among yours." in form
+    shown = client.get(FORM, {"do": "comment", "incident": "contoso:7"}).text
+    assert "Of Contoso" not in shown
+    assert "There is no such incident among yours." in shown
     assert intents(cast.contoso)[0].state == IntentState.QUEUED
 
 

@@ -1,6 +1,7 @@
 """Hands on the keyboard: rows, keys, the list of keys, the command list, preferences, without a mouse."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -158,7 +159,7 @@ def test_a_theme_from_the_menu_holds_at_once_and_on_the_next_page(queue: Page) -
 def screen(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> Iterator[Page]:
     """Alice on one kind of screen."""
     scheme, width = SCREENS.get(request.param, ("dark" if "dark" in request.param else "light", 1400))
-    contrast = "more" if "contrast" in request.param else "no-preference"
+    contrast: Any = "more" if "contrast" in request.param else "no-preference"
     context = browser.new_context(
         base_url=stack.url, color_scheme=scheme, contrast=contrast, viewport={"width": width, "height": 900}
     )
