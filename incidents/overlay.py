@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
 from defender import vocabulary
 from incidents.decisions import seen_token
 from incidents.filters import STATUS_OF
-from incidents.models import Field, Incident, IncidentTag
+from incidents.models import Comment, Field, Incident, IncidentTag
 from incidents.pending import NOTHING, Pending, pending_for, pending_of
 from incidents.queue import QueuePage, QueueRow
+from incidents.signing import authors_of, unsigned
 from incidents.values import STATUS_WORDS, held, words_for
 
 
@@ -82,3 +84,25 @@ def strip_of(incident: Incident) -> Strip:
         pending=pending,
         token=seen_token(incident, pending),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CommentLine:
+    """A comment with the person who wrote it here; ``author`` is blank for others, whom Microsoft names."""
+
+    text: str
+    created_by: str
+    created_at: datetime | None
+    author: str
+
+
+def comment_lines(incident: Incident, comments: Sequence[Comment]) -> list[CommentLine]:
+    """The comments for people: of ours the reference at the end becomes the author's name. One query at most."""
+    authors = authors_of(incident) if comments else {}
+    found = []
+    for comment in comments:
+        text, mark = unsigned(comment.text)
+        author = authors.get(mark, "")
+        shown = text if author else comment.text
+        found.append(CommentLine(shown, comment.created_by, comment.created_at, author))
+    return found

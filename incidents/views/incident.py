@@ -19,6 +19,7 @@ from incidents.freshness import tenant_freshness
 from incidents.history import ALL as ALL_CHANGES
 from incidents.history import history_of
 from incidents.models import Incident, IncidentRaw
+from incidents.overlay import comment_lines
 from incidents.page import ALL_ALERTS, FIRST_ALERTS, alert_lines, has_alert, incident_page
 from incidents.reading import note_read
 from incidents.sightings import sightings as sightings_of
@@ -41,6 +42,7 @@ def incident(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
     context = {
         "page": page,
         "incident": found,
+        "comments": comment_lines(found, page.comments),
         **strip_context(request, found),
         "next_url": following_url(signed_in(request), found, read_filters(request.GET)),
         "freshness": tenant_freshness(found.tenant, timezone.now()),

@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts.roles import Role
 from audit.models import AuditEvent
 from incidents.asking import ACTIONS, VERDICTS
-from incidents.models import Assignee, Delivery, Incident, IncidentTag, Intent, IntentState, Status
+from incidents.models import Assignee, Comment, Delivery, Incident, IncidentTag, Intent, IntentState, Status
+from incidents.signing import signed
 from tenants import scope
 from tenants.models import Tenant, TenantState
 from tests.cast import NOW, Cast, make_cast, make_incident, make_person
@@ -271,6 +272,20 @@ def test_a_refused_change_is_tried_again_once_however_often_it_is_asked(alice: W
     assert [one.wanted for one in intents(cast.contoso, state=IntentState.QUEUED)] == [
         {"add": ["vip", "scanner"], "remove": []}
     ]
+
+
+def test_a_comment_of_ours_names_its_author_where_microsoft_names_the_app(alice: WebClient, cast: Cast) -> None:
+    post(alice, "comment", comment="Known scanner.")
+    made = intents(cast.contoso)[0]
+    with scope.tenant(cast.contoso.pk):
+        of_incident = {"tenant": cast.contoso, "incident_id": made.incident_id, "created_by": "Portal app"}
+        told = signed("Known scanner.", initials=made.initials, mark=made.mark)
+        Comment.objects.create(**of_incident, position=0, text=told)
+        Comment.objects.create(**of_incident, position=1, text="Theirs. — AB, ref 222222")
+    text = read(alice.get("/incidents/contoso/7/").content).text
+    assert "Alice here, at Microsoft as Portal app" in text
+    assert made.mark not in text
+    assert "Theirs. — AB, ref 222222" in text
 
 
 def test_tags_of_the_chosen_are_offered_to_be_taken_away(alice: WebClient, cast: Cast) -> None:
