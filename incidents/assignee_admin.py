@@ -8,6 +8,7 @@ from django.contrib import admin
 from accounts.admin import AuditedAdmin
 from incidents.assignees import BadAddress, checked_address
 from incidents.models import Assignee, TenantAssignee
+from tenants.admin import ChosenByName
 
 
 class AddressForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -21,7 +22,7 @@ class AddressForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(str(problem)) from problem
 
 
-class AddressAdmin(AuditedAdmin):
+class AddressAdmin(ChosenByName, AuditedAdmin):
     """What both kinds have in common."""
 
     form: Any = AddressForm

@@ -8,6 +8,7 @@ from django.db.models import Model
 from accounts.models import User
 from incidents.models import (
     Absence,
+    Assignee,
     Batch,
     Comment,
     Delivery,
@@ -157,6 +158,7 @@ def _connection(tenant: Tenant, group: TenantGroup) -> None:
         Relink.objects.create(tenant=tenant, customer_name=clue(tenant), asked_by=asker, asked_at=at)
         CompletenessCheck.objects.create(tenant=tenant, checked_at=at, days=30, held=2)
         Delivery.objects.create(tenant=tenant, off_since=at, off_code="Forbidden", off_detail=clue(tenant))
+        Assignee.objects.get_or_create(user=asker, defaults={"address": "asker@example.com"})
         TenantAssignee.objects.create(tenant=tenant, user=asker, address=f"{clue(tenant)}@example.com")
         Budget.objects.create(tenant=tenant, verb="list", minute_started_at=at, hour_started_at=at)
         TenantGroupMember.objects.create(group=group, tenant=tenant)
