@@ -9,7 +9,7 @@ CODE := $(wildcard portal defender audit accounts tenants incidents api sandbox 
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-short coverage isolation isolation-cost mutants soak soak-short soak-bugs bench payloads audit-million crash-points lint format types migrations-check lock browser stop clean bootstrap-dev
+.PHONY: help demo test test-short coverage isolation isolation-cost mutants soak soak-short soak-bugs soak-outbox bench payloads audit-million crash-points lint format types migrations-check lock browser stop clean bootstrap-dev
 .SILENT:
 
 help: ## list these chores
@@ -53,6 +53,9 @@ audit-million: bootstrap-dev ## make and verify an audit log of a million rows; 
 
 crash-points: bootstrap-dev ## kill a worker twenty times at every step of a pass; figures in .local/crash-points.json
 	exec $(PYTHON) -m tests.crash $(ARGS)
+
+soak-outbox: bootstrap-dev ## two thousand changes carried to the sandbox while workers are killed (8 minutes at most; ARGS="--actions 160 --tenants 4")
+	exec $(PYTHON) -m tests.soak.outbox $(ARGS)
 
 bench: bootstrap-dev ## what the sync costs beside other ways of doing it (8 minutes at most; ARGS="--quick")
 	exec $(PYTHON) -m tests.bench $(ARGS)

@@ -1,7 +1,13 @@
-"""The forms of the door: password, code, and both once more."""
+"""The forms of the door (password, code, and both once more), and of a person's preferences."""
+
+from datetime import datetime
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+
+from accounts.models import Theme
+from accounts.time_zones import zone_choices
 
 
 class SignInForm(AuthenticationForm):
@@ -58,3 +64,18 @@ class AgainForm(forms.Form):
         help_text="The six digits your authenticator shows now, or one of your recovery codes.",
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
     )
+
+
+class PreferencesForm(forms.Form):
+    """How the portal looks and listens, for one person."""
+
+    time_zone = forms.ChoiceField(
+        label="Time zone", help_text="Times are shown in it; the exact value has UTC beside it."
+    )
+    theme = forms.ChoiceField(label="Theme", choices=Theme.choices, widget=forms.RadioSelect)
+    high_contrast = forms.BooleanField(label="High contrast, also where the system does not ask for it", required=False)
+    single_keys = forms.BooleanField(label="Shortcuts of one key, such as j and a", required=False)
+
+    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["time_zone"]).choices = zone_choices(now)

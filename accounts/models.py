@@ -9,6 +9,14 @@ from django.db import models
 from django.db.models import Q
 
 
+class Theme(models.TextChoices):
+    """Light or dark, or what the person's system says."""
+
+    SYSTEM = "system", "As the system"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
 class UserManager(BaseUserManager["User"]):
     """Finds people by user name and makes local accounts."""
 
@@ -29,7 +37,12 @@ class User(AbstractBaseUser):
     display_name = models.CharField(max_length=200)
     is_active = models.BooleanField("may sign in", default=True)
     is_staff = models.BooleanField("staff", default=False, help_text="May look after tenants, consent and people.")
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="A name of the IANA time zone database.")
+    theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
+    high_contrast = models.BooleanField(default=False, help_text="Also where the system does not ask for it.")
+    single_keys = models.BooleanField(
+        "shortcuts of one key", default=True, help_text="WCAG 2.1.4: can be switched off."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import second_factor_views, session_views, step_up_views, views
+from accounts import preferences_views, second_factor_views, session_views, step_up_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -14,6 +14,8 @@ urlpatterns = [
     path("sign-out/", views.sign_out, name="sign_out"),
     path("step-up/", step_up_views.step_up, name="step_up"),
     path("step-up/again/", step_up_views.again, name="again"),
+    path("preferences/", preferences_views.preferences, name="preferences"),
+    path("preferences/theme/", preferences_views.theme, name="theme"),
     path("sessions/", session_views.sessions, name="sessions"),
     path("sessions/authenticator/", second_factor_views.authenticator, name="authenticator"),
     path("sessions/end-others/", session_views.end_other_sessions, name="end_other_sessions"),

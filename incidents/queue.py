@@ -75,6 +75,10 @@ class QueueRow:
     base_url: str
     tags: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
+    # Filled in by incidents.overlay: what was seen of the row, what of it is on its way, how many conflicts it has.
+    token: str = ""
+    on_its_way: str = ""
+    conflicts: int = 0
 
     @property
     def key(self) -> str:
@@ -104,7 +108,7 @@ class QueueRow:
     @property
     def stamp(self) -> str:
         """Differs where anything of the row does."""
-        return f"{self.changed_at.timestamp():.6f}-{self.merged_from}"
+        return f"{self.changed_at.timestamp():.6f}-{self.merged_from}-{self.token}-{self.on_its_way}-{self.conflicts}"
 
     @property
     def chip(self) -> tuple[str, str]:

@@ -140,7 +140,7 @@ def _answers(
     made: dict[int, list[Intent]] = {}
     for target in targets:
         found = grounds.found[target.tenant, target.number]
-        answer = _refusal(target, found)
+        answer = refusal(target, found)
         if answer is None and found.target is not None and found.target.pk in made:
             answer = Answer(target, made[found.target.pk])
         if answer is None:
@@ -151,7 +151,7 @@ def _answers(
     return answers, [intent for intents in made.values() for intent in intents]
 
 
-def _refusal(target: Target, found: Found) -> Answer | None:
+def refusal(target: Target, found: Found) -> Answer | None:
     """Why nothing can be decided here, if so."""
     if found.incident is None:
         return Answer(target, code="not-found", sentence=_NOT_FOUND)

@@ -3,12 +3,23 @@
 from django.urls import path
 
 from incidents import views
+from incidents.views import triage
 
 app_name = "incidents"
 urlpatterns = [
     path("", views.queue, name="queue"),
     path("overview/", views.dashboard, name="dashboard"),
     path("rows/", views.queue_rows, name="queue_rows"),
+    path("find/", views.find, name="find"),
+    path("next/", triage.next_incident, name="next_incident"),
+    path("my-changes/", triage.my_changes, name="my_changes"),
+    path("triage/", triage.triage_page, name="triage"),
+    path("triage/progress/", triage.progress, name="progress"),
+    path("triage/undo/", triage.undo, name="undo"),
+    path("triage/cancel/", triage.cancel, name="cancel"),
+    path("triage/settle/", triage.settle, name="settle"),
+    path("triage/again/", triage.retry, name="retry"),
+    path("<slug:tenant>/<int:number>/decision/", triage.decision, name="decision"),
     path("tenants/", views.queue_tenants, name="queue_tenants"),
     path("facets/", views.queue_facets, name="queue_facets"),
     path("freshness/", views.queue_freshness, name="queue_freshness"),

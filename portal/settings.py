@@ -244,6 +244,7 @@ MIDDLEWARE = [
     "api.middleware.BearerMiddleware",  # the API's people come by their tokens
     "accounts.denials.DenialMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "accounts.time_zones.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

@@ -2,6 +2,7 @@
 
 from incidents.views.dashboard import dashboard
 from incidents.views.export import export
+from incidents.views.find import find
 from incidents.views.incident import alerts, changes, evidence, history, incident, raw, sightings, story
 from incidents.views.queue import queue, queue_facets, queue_freshness, queue_rows, queue_tenants, saved_view
 from incidents.views.saved_views import change_view, choose_columns, default_view, remove_view, save_view
@@ -15,6 +16,7 @@ __all__ = [
     "default_view",
     "evidence",
     "export",
+    "find",
     "history",
     "incident",
     "queue",

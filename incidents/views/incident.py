@@ -11,18 +11,22 @@ from django.views.decorators.http import require_safe
 
 from accounts.actor import actor_for
 from accounts.roles import Permission
-from incidents.access import access_incident, may, signed_in
+from incidents.access import access_incident, signed_in
 from incidents.evidence_tables import evidence_tables
+from incidents.filters import read_filters
+from incidents.following import following_url
 from incidents.freshness import tenant_freshness
 from incidents.history import ALL as ALL_CHANGES
 from incidents.history import history_of
 from incidents.models import Incident, IncidentRaw
+from incidents.overlay import comment_lines
 from incidents.page import ALL_ALERTS, FIRST_ALERTS, alert_lines, has_alert, incident_page
 from incidents.reading import note_read
 from incidents.sightings import sightings as sightings_of
 from incidents.story import ALL as ALL_MOMENTS
 from incidents.story import FIRST as FIRST_MOMENTS
 from incidents.story import story_of
+from incidents.views.triage import strip_context
 
 # Ours: characters of raw JSON on a page, and bytes up to which it is laid out for reading.
 RAW_SHOWN = 200_000
@@ -38,7 +42,9 @@ def incident(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
     context = {
         "page": page,
         "incident": found,
-        "may_triage": may(signed_in(request), found.tenant_id, to=Permission.TRIAGE),
+        "comments": comment_lines(found, page.comments),
+        **strip_context(request, found),
+        "next_url": following_url(signed_in(request), found, read_filters(request.GET)),
         "freshness": tenant_freshness(found.tenant, timezone.now()),
         "shows_link": bool(page.link) and not settings.IS_SANDBOX,
         "sections": _sections(page),

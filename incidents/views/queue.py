@@ -13,10 +13,12 @@ from incidents.access import signed_in
 from incidents.facets import counts_for, live_facets
 from incidents.filters import address_for, read_filters
 from incidents.freshness import tenants_for, worst_first
+from incidents.overlay import overlaid
 from incidents.queue import bounds, chosen_tenants, for_person, is_found_exactly, queue_page, resolved
 from incidents.saved_views import access_view, filters_of, preference_of
 from incidents.tenant_choices import choices_for
 from incidents.views.queue_parts import bar, exact_facets, live
+from incidents.views.triage import triage_frame
 
 FRESHNESS_SHOWN = 100  # ours: tenants in the panel at once
 
@@ -28,13 +30,15 @@ def queue(request: HttpRequest) -> HttpResponse:
     preference = preference_of(user)
     if preference.default and not request.GET and not _wants_part(request):
         return redirect(preference.default)
-    page = queue_page(user, filters, request.GET.get("after", ""))
+    page = overlaid(queue_page(user, filters, request.GET.get("after", "")))
     shown = live(page, preference)
     if _wants_part(request):
         part = render(request, "incidents/_queue.html", shown)
         part.headers["HX-Push-Url"] = address_for(filters)
         return part
-    return render(request, "incidents/queue.html", {**shown, **bar(user, page, preference, request.GET)})
+    return render(
+        request, "incidents/queue.html", {**shown, **bar(user, page, preference, request.GET), **triage_frame()}
+    )
 
 
 @require_safe
@@ -43,8 +47,8 @@ def saved_view(request: HttpRequest, view: UUID) -> HttpResponse:
     user = signed_in(request)
     kept = access_view(user, view)
     filters = for_person(user, filters_of(kept), tenants_for(user, timezone.now()))
-    page, preference = queue_page(user, filters), preference_of(user)
-    shown = {**live(page, preference), **bar(user, page, preference, request.GET, kept)}
+    page, preference = overlaid(queue_page(user, filters)), preference_of(user)
+    shown = {**live(page, preference), **bar(user, page, preference, request.GET, kept), **triage_frame()}
     return render(request, "incidents/queue.html", shown)
 
 
@@ -55,7 +59,7 @@ def queue_rows(request: HttpRequest) -> HttpResponse:
     Freshness moves on while nothing else does, so an answer without content carries it in an event.
     """
     user = signed_in(request)
-    page = queue_page(user, read_filters(request.GET))
+    page = overlaid(queue_page(user, read_filters(request.GET)))
     if request.GET.get("version") != page.version:
         return render(request, "incidents/_queue.html", live(page, preference_of(user)))
     oldest = page.freshness.oldest

@@ -70,14 +70,47 @@ def ago(at: datetime | None) -> str:
 
 @register.filter
 def exact(at: datetime | None) -> str:
-    """The moment with date, seconds and zone: ``2026-11-23 08:15:02 UTC``; blank for None."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
+    """The moment in the person's zone, with date, seconds and zone: ``2026-11-23 08:15:02 UTC``; blank for None."""
+    return _written(at, "%Y-%m-%d %H:%M:%S")
+
+
+@register.filter
+def precise(at: datetime | None) -> str:
+    """As ``exact``, and where the person's zone is not UTC its name and offset, and the same in UTC."""
+    if at is None:
+        return ""
+    here = timezone.localtime(at)
+    if str(here.tzinfo) == "UTC":
+        return exact(at)
+    zone = f"{here.tzinfo}, UTC{here.isoformat()[-6:]}"
+    return f"{here:%Y-%m-%d %H:%M:%S} ({zone}) = {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+@register.filter
+def clock(at: datetime | None) -> str:
+    """The time of day in the person's zone: ``08:15:02 UTC``."""
+    return _written(at, "%H:%M:%S")
+
+
+@register.filter
+def day_and_time(at: datetime | None) -> str:
+    """For sentences: ``23 November 2026, 08:15 UTC``."""
+    return _written(at, "%-d %B %Y, %H:%M")
 
 
 @register.filter
 def iso(at: datetime | None) -> str:
     """The moment as a ``datetime`` attribute wants it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds") if at else ""
+
+
+def _written(at: datetime | None, pattern: str) -> str:
+    if at is None:
+        return ""
+    here = timezone.localtime(at)
+    # Many zones have no letters of their own but an offset, which alone would be read as a number.
+    name = here.tzname() or ""
+    return f"{here.strftime(pattern)} {f'UTC{here.isoformat()[-6:]}' if name[:1] in '+-' else name}"
 
 
 def _shown(text: object, limit: int, kept: frozenset[str]) -> str:

@@ -252,7 +252,7 @@ def test_an_incident_of_150_alerts_and_5000_pieces_opens_with_few_queries_and_a_
 ) -> None:
     with scope.tenant(huge.tenant_id):
         assert Evidence.objects.count() == 5_100
-    with django_assert_max_num_queries(31):
+    with django_assert_max_num_queries(35):
         answer = alice.get("/incidents/contoso/7/")
     seen = read(answer.content)
     assert "Alerts 150" in seen.text

@@ -15,7 +15,7 @@ from django.contrib import admin
 from accounts.models import User
 from tenants.models import Grant, Tenant
 from tests.cast import Cast
-from tests.isolation.rows import content
+from tests.isolation.rows import ALICES, alices_change, content
 
 
 class Door(Enum):
@@ -61,6 +61,8 @@ RECIPES: dict[str, Recipe] = {
     "accounts:enrol": Recipe(Door.PUBLIC, shows=False),
     "accounts:step_up": Recipe(Door.SIGNED_IN, shows=False),
     "accounts:again": Recipe(Door.SIGNED_IN, shows=False),
+    "accounts:preferences": Recipe(Door.SIGNED_IN, shows=False),
+    "accounts:theme": Recipe(Door.SIGNED_IN, shows=False, form=lambda cast: {"theme": "dark"}),
     "accounts:sessions": Recipe(Door.SIGNED_IN, shows=False),
     "accounts:authenticator": Recipe(Door.SIGNED_IN, shows=False),
     "accounts:end_session": Recipe(Door.OWNER, shows=False),
@@ -88,6 +90,18 @@ RECIPES: dict[str, Recipe] = {
     "incidents:queue": Recipe(Door.SIGNED_IN),
     "incidents:queue_rows": Recipe(Door.SIGNED_IN),
     "incidents:dashboard": Recipe(Door.SIGNED_IN),
+    "incidents:find": Recipe(Door.SIGNED_IN, query="q=contoso"),
+    "incidents:next_incident": Recipe(Door.SIGNED_IN, shows=False),
+    "incidents:my_changes": Recipe(Door.SIGNED_IN),
+    "incidents:triage": Recipe(Door.SIGNED_IN, query="do=comment&incident=contoso:7"),
+    "incidents:progress": Recipe(Door.SIGNED_IN, shows=False, query=f"decision={ALICES}"),
+    "incidents:undo": Recipe(Door.SIGNED_IN, shows=False, form=lambda cast: {"key": ALICES}),
+    "incidents:cancel": Recipe(Door.SIGNED_IN, shows=False, form=lambda cast: {"change": alices_change(cast)}),
+    "incidents:settle": Recipe(
+        Door.SIGNED_IN, shows=False, form=lambda cast: {"change": alices_change(cast), "choice": "mine"}
+    ),
+    "incidents:retry": Recipe(Door.SIGNED_IN, shows=False, form=lambda cast: {"change": alices_change(cast)}),
+    "incidents:decision": Recipe(Door.MEMBERS, shows=False),
     "incidents:queue_tenants": Recipe(Door.SIGNED_IN),
     "incidents:queue_facets": Recipe(Door.SIGNED_IN, query="status=open"),
     "incidents:queue_freshness": Recipe(Door.SIGNED_IN),

@@ -40,6 +40,8 @@ from tenants.models import (
 from tenants.scope import ConnectionManager
 from tests.cast import Cast, make_alert, make_evidence, make_incident
 
+# The form key of Alice's decision.
+ALICES = "alices-decision"
 # They say who may see what, and are read inside and outside a scope; row-level security guards them too.
 ACCESS: tuple[type[Model], ...] = (Grant, Membership)
 SHARED_HASH = "5a" * 32
@@ -62,6 +64,7 @@ def fill(cast: Cast) -> None:
     """At least one row per tenant in every tenant-owned table."""
     for number, tenant in enumerate((cast.contoso, cast.fabrikam, cast.northwind)):
         fill_tenant(tenant, number)
+    _failed_change(cast)
 
 
 def fill_tenant(tenant: Tenant, number: int) -> None:
@@ -121,6 +124,25 @@ def _decision(tenant: Tenant, incident: Incident, word: str) -> None:
         seen="active", wanted=word, state=IntentState.REFUSED, code="role-missing", detail=word, decided_at=at,
         settled_at=at,
     )  # fmt: skip
+
+
+def _failed_change(cast: Cast) -> None:
+    """Alice's own in Contoso, which she may try again."""
+    at, word = datetime.now(UTC), canary(cast.contoso)
+    with scope.tenant(cast.contoso.pk):
+        incident = Incident.objects.get(tenant=cast.contoso, number=7)
+        batch = Batch.objects.create(user=cast.alice, key=ALICES, digest=b"2" * 16, decided_at=at, undo_until=at)
+        Intent.objects.create(
+            tenant=cast.contoso, incident=incident, number=7, batch=batch, user=cast.alice, field="status",
+            seen="active", wanted="resolved", state=IntentState.REFUSED, code="rejected", detail=word, decided_at=at,
+            settled_at=at,
+        )  # fmt: skip
+
+
+def alices_change(cast: Cast) -> int:
+    """The key of the change that failed."""
+    with scope.tenant(cast.contoso.pk):
+        return Intent.objects.values_list("pk", flat=True).get(tenant=cast.contoso, user=cast.alice)
 
 
 def _connection(tenant: Tenant, group: TenantGroup) -> None:

@@ -21,6 +21,7 @@ SETTINGS = {
     "SYNC_POLL_SECONDS": "3",
     "SYNC_WAKE_SECONDS": "0.5",
     "CONSENT_CHECK_MINUTES": "0.5",
+    "TRIAGE_UNDO_SECONDS": "4",
     "LOG_FORMAT": "json",
 }
 

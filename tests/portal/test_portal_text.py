@@ -7,11 +7,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.template import Context, Template
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.templatetags.portal_text import ago, defanged, exact, iso, shown, shown_lines, visible_lines
+from portal.templatetags.portal_text import (
+    ago,
+    clock,
+    day_and_time,
+    defanged,
+    exact,
+    iso,
+    precise,
+    shown,
+    shown_lines,
+    visible_lines,
+)
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -104,3 +116,29 @@ def test_exact_moments_carry_their_zone() -> None:
     assert exact(NOW) == "2026-03-02 09:00:00 UTC"
     assert iso(NOW) == "2026-03-02T09:00:00.000+00:00"
     assert (ago(None), exact(None), iso(None)) == ("never", "", "")
+
+
+@pytest.mark.parametrize(
+    ("zone", "words", "long"),
+    [
+        ("UTC", "2026-03-02 09:00:00 UTC", "2026-03-02 09:00:00 UTC"),
+        (
+            "Europe/Berlin",
+            "2026-03-02 10:00:00 CET",
+            "2026-03-02 10:00:00 (Europe/Berlin, UTC+01:00) = 2026-03-02 09:00:00 UTC",
+        ),
+        (
+            "America/Sao_Paulo",
+            "2026-03-02 06:00:00 UTC-03:00",
+            "2026-03-02 06:00:00 (America/Sao_Paulo, UTC-03:00) = 2026-03-02 09:00:00 UTC",
+        ),
+    ],
+)
+def test_moments_are_written_in_the_zone_in_force(zone: str, words: str, long: str) -> None:
+    with timezone.override(zone):
+        assert exact(NOW) == words
+        assert precise(NOW) == long
+        assert clock(NOW) == words[11:]
+        assert day_and_time(NOW).startswith("2 March 2026, ")
+        assert iso(NOW) == "2026-03-02T09:00:00.000+00:00"
+    assert (precise(None), clock(None), day_and_time(None)) == ("", "", "")

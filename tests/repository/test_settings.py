@@ -181,6 +181,7 @@ WRONG: dict[str, str] = {
     "SESSION_IDLE_MINUTES": "0",
     "SESSION_HOURS": "25",
     "LOCAL_SECOND_FACTOR": "sometimes",
+    "SEEN_ELSEWHERE_COUNTS_ALL": "some",
     "LOG_LEVEL": "CHATTY",
     "LOG_FORMAT": "xml",
 }

@@ -18,12 +18,6 @@
   function chooseTheme(choice) {
     if (choice === "system") delete root.dataset.theme;
     else root.dataset.theme = choice;
-    try {
-      if (choice === "system") localStorage.removeItem("theme");
-      else localStorage.setItem("theme", choice);
-    } catch {
-      // Storage may be closed; the choice then lasts for this page.
-    }
     showTheme();
   }
 
@@ -42,12 +36,22 @@
     return `${Math.floor(seconds / size)} ${unit} ago`;
   }
 
+  let isExact = false;
+
   function refreshTimes() {
     if (document.hidden) return;
     for (const time of document.querySelectorAll("time[data-ago]")) {
-      const text = ago(time.dateTime);
+      // The title begins with the moment in the person's zone.
+      const text = isExact ? time.title.split(" (")[0] : ago(time.dateTime);
       if (time.textContent !== text) time.textContent = text;
     }
+  }
+
+  function toggleTimes() {
+    isExact = !isExact;
+    root.classList.toggle("has-exact-times", isExact);
+    refreshTimes();
+    announce(isExact ? "Times are shown exactly" : "Times say how long ago");
   }
 
   // --- copying ----------------------------------------------------------------------------------------------------------
@@ -144,7 +148,7 @@
     }
   });
 
-  window.portal = { announce };
+  window.portal = { announce, toggleTimes, now: () => Date.now() - skew };
   showTheme();
   refreshTimes();
   setInterval(refreshTimes, 1000);

@@ -1,42 +1,10 @@
-// The queue: keyboard, what is new after each update, and a row under the pointer or the focus that does not move.
+// The queue: what is new after each update, and a row under the pointer or the focus that does not move.
 (function () {
   "use strict";
 
   const links = () => [...document.querySelectorAll("#queue [data-open]")];
   const rows = (within) => [...within.querySelectorAll("[data-row]")];
   let before = null;
-
-  function move(step) {
-    const all = links();
-    if (!all.length) return;
-    const at = all.findIndex((link) => link.closest("[data-row]").contains(document.activeElement));
-    const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
-    all[next].focus();
-    all[next].closest("[data-row]").scrollIntoView({ block: "nearest" });
-  }
-
-  function isTyping(target) {
-    return target.closest("input:not([type=checkbox]), select, textarea, dialog, [contenteditable]") !== null;
-  }
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    const inMenu = event.target.closest("details[open]") !== null;
-    const keys = {
-      j: () => move(1),
-      k: () => move(-1),
-      "/": () => document.getElementById("words").focus(),
-      "?": () => document.getElementById("keys").showModal(),
-    };
-    // Arrows scroll the page as ever, unless somebody is already in the list.
-    if (!inMenu && event.target.closest("[data-row]")) {
-      keys.ArrowDown = keys.j;
-      keys.ArrowUp = keys.k;
-    }
-    if (!keys[event.key]) return;
-    event.preventDefault();
-    keys[event.key]();
-  });
 
   // --- updates ----------------------------------------------------------------------------------------------------------
 
@@ -58,6 +26,13 @@
 
   function announceRows(detail) {
     document.dispatchEvent(new CustomEvent("queue:rows", { detail }));
+  }
+
+  // The answer beside the page, to compare with. Only htmx makes markup of text, through the gate.
+  function aside(text) {
+    const holder = document.createElement("div");
+    window.htmx.swap(holder, text, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 });
+    return holder.querySelector("#queue");
   }
 
   // Everything but places: rows that stay get their new content where they are, new ones wait behind a button.
@@ -124,8 +99,7 @@
     before = { isUpdate, isWanted, stamps: stamps(queue), anchor: isUpdate && !isWanted ? anchor() : null };
     const held = isUpdate && !isWanted ? heldRow() : null;
     if (!held) return;
-    const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
-    const fresh = page.getElementById("queue");
+    const fresh = aside(event.detail.serverResponse);
     if (!fresh || !wouldMove(held, fresh)) return;
     event.detail.shouldSwap = false;
     before = null;

@@ -13,6 +13,8 @@ MINE = "tenant_id__in=member_tenants(signed_in(request).pk)"
 ACCESS = "tenants/access.py"
 VIEW, VIEWS = "incidents/saved_views.py", "tests/incidents/test_saved_views.py::"
 INCIDENT, QUEUE, ADMIN = "incidents/access.py", "incidents/queue_statements.py", "incidents/admin.py"
+SIGHTINGS = "incidents/sightings.py"
+UNSEEN = "tests/incidents/test_sightings.py::test_a_tenant_the_person_may_not_see_leaves_no_trace"
 FOUND = 'Incident.objects.select_related("tenant").filter(tenant__slug'
 HAS_PERM = """every page registered there; read-only ones refuse change.\"\"\"
         return self.is_active and self.is_staff"""
@@ -29,6 +31,20 @@ PAGES: tuple[Break, ...] = (
             edit("incidents/evidence_tables.py", "Evidence.objects", ALL.format("Evidence")),
         ),
         (f"{PAST}[incidents:incident]", f"{PAST}[incidents:raw]", f"{PAST}[incidents:evidence]"),
+    ),
+    Break(
+        "seen elsewhere looks into every tenant",
+        (
+            OPEN,
+            edit(SIGHTINGS, "e.value = w.value AND e.tenant_id = ANY(%(tenants)s::bigint[])", "e.value = w.value"),
+            edit(SIGHTINGS, "Tenant.objects.in_bulk", f"{ALL.format('Tenant')}.in_bulk"),
+        ),
+        (UNSEEN,),
+    ),
+    Break(
+        "seen elsewhere counts other people's tenants though nobody switched it on",
+        (edit(SIGHTINGS, "if values and settings.SEEN_ELSEWHERE_COUNTS_ALL else", "if values else"),),
+        (UNSEEN,),
     ),
     Break(
         "an outsider is told that an incident is not theirs",

@@ -1,0 +1,39 @@
+"""A change that Microsoft refused or that was given up, decided once more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from accounts.models import User
+from audit.record import Actor
+from incidents import triage
+from incidents.decisions import Answer, Decision, Target
+from incidents.models import Field, Intent
+from incidents.pending import FAILED
+
+
+def again(*, user: User, by: Actor, intent: int, now: datetime) -> Answer | None:
+    """The answer to the same decision made anew; None where no failed change of the person's own has this key.
+
+    The new decision's key is made of the old change, so that asking twice decides once. Audited by ``triage.decide``.
+    """
+    rows = Intent.objects.filter(pk=intent, user_id=user.pk, state__in=FAILED)
+    failed = rows.select_related("tenant").first()
+    if failed is None:
+        return None
+    target = Target(failed.tenant.slug, failed.number)
+    decision, key = decision_again(failed), f"again-{failed.pk}"
+    return triage.decide(user=user, by=by, targets=[target], decision=decision, key=key, now=now).answers[0]
+
+
+def decision_again(intent: Intent) -> Decision:
+    """What the intent wanted, as a decision."""
+    wanted: Any = intent.wanted
+    if intent.field == Field.CLASSIFICATION:
+        return Decision(classification=wanted[0], determination=wanted[1])
+    if intent.field == Field.TAGS:
+        return Decision(add_tags=tuple(wanted["add"]), remove_tags=tuple(wanted["remove"]))
+    if intent.field == Field.COMMENT:
+        return Decision(comment=wanted)
+    return Decision(status=wanted) if intent.field == Field.STATUS else Decision(assigned_to=wanted)

@@ -1,0 +1,186 @@
+"""Hands on the keyboard: rows, keys, the list of keys, the command list, preferences, without a mouse."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from demo.stack import Stack
+from tests.journeys.conftest import watched
+from tests.journeys.portal_under_test import eventually
+from tests.journeys.steps import sign_in
+from tests.journeys.test_live_journey import exported
+from tests.journeys.test_pages_journey import SCREENS, assert_accessible, assert_fits
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def queue(page: Page, stack: Stack) -> Page:
+    """Alice before her queue, with rows in it."""
+    eventually(lambda: exported(stack), seconds=90, every=1)
+    sign_in(page, "alice")
+    page.locator("[data-row]").nth(4).wait_for()
+    return page
+
+
+def focused(page: Page) -> str:
+    """The id of the element that has the keyboard."""
+    return str(page.evaluate("document.activeElement.id"))
+
+
+def ids(page: Page) -> list[str]:
+    return [str(row.get_attribute("id")) for row in page.locator("#queue [data-row]").all()]
+
+
+def test_keys_move_through_the_rows_and_open_one(queue: Page) -> None:
+    first, second = (row.removeprefix("row-") for row in ids(queue)[:2])
+    queue.keyboard.press("j")
+    assert focused(queue) == f"open-{first}"
+    queue.keyboard.press("j")
+    queue.keyboard.press("ArrowUp")
+    queue.keyboard.press("ArrowDown")
+    assert focused(queue) == f"open-{second}"
+    queue.keyboard.press("k")
+    queue.keyboard.press("o")
+    queue.wait_for_url(f"**/incidents/{first.rpartition('-')[0]}/{first.rpartition('-')[2]}/**")
+    queue.keyboard.press("g")
+    queue.keyboard.press("q")
+    queue.wait_for_url("**/incidents/")
+
+
+def test_rows_are_selected_with_keys_and_with_shift_and_stay_selected_when_the_list_replaces_itself(
+    queue: Page,
+) -> None:
+    queue.keyboard.press("j")
+    queue.keyboard.press("x")
+    queue.keyboard.press("Shift+J")
+    queue.keyboard.press("Shift+ArrowDown")
+    expect(queue.locator("[data-select]:checked")).to_have_count(3)
+    expect(queue.locator("#announce")).to_have_text("3 selected")
+    before = focused(queue)
+    queue.evaluate("document.getElementById('queue').setAttribute('hx-get', '/incidents/rows/?version=other')")
+    queue.evaluate("htmx.process(document.body); htmx.ajax('GET', '/incidents/rows/?version=x', '#queue')")
+    expect(queue.locator("[data-select]:checked")).to_have_count(3)
+    queue.keyboard.press("Escape")
+    expect(queue.locator("[data-select]:checked")).to_have_count(0)
+    queue.keyboard.press("*")
+    assert queue.locator("[data-select]:checked").count() == len(ids(queue))
+    assert before.startswith("open-")
+
+
+def test_shift_and_click_select_a_range(queue: Page) -> None:
+    boxes = queue.locator("[data-select]")
+    boxes.nth(0).click()
+    boxes.nth(3).click(modifiers=["Shift"])
+    expect(queue.locator("[data-select]:checked")).to_have_count(4)
+
+
+def test_the_keyboard_stays_in_its_row_when_the_list_replaces_itself(queue: Page) -> None:
+    queue.keyboard.press("j")
+    queue.keyboard.press("j")
+    before = focused(queue)
+    with queue.expect_response("**/incidents/rows/**"):
+        queue.evaluate(
+            "htmx.ajax('GET', '/incidents/rows/?version=x', {source: '#queue', target: '#queue', swap: 'outerHTML'})"
+        )
+    queue.wait_for_timeout(300)
+    assert focused(queue) == before
+
+
+def test_keys_do_nothing_while_somebody_types(queue: Page) -> None:
+    queue.keyboard.press("/")
+    assert focused(queue) == "words"
+    queue.keyboard.type("jx?gq")
+    assert queue.locator("#words").input_value() == "jx?gq"
+    assert not queue.locator("dialog[open]").count()
+
+
+def test_the_list_of_keys_is_made_from_the_actions(queue: Page) -> None:
+    queue.keyboard.press("?")
+    dialog = queue.get_by_role("dialog", name="Keyboard")
+    for words in ("Next row", "Assign to me", "Resolve with classification", "Undo the last change", "Show times"):
+        expect(dialog).to_contain_text(words)
+    queue.keyboard.press("j")
+    queue.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_the_command_list_finds_actions_pages_and_incidents(queue: Page) -> None:
+    key = ids(queue)[0].removeprefix("row-")
+    slug, _, number = key.rpartition("-")
+    queue.keyboard.press("Control+k")
+    box = queue.get_by_role("combobox", name="Command, page")
+    expect(box).to_be_focused()
+    box.fill("exactly")
+    expect(queue.get_by_role("option")).to_have_count(1)
+    queue.keyboard.press("Enter")
+    expect(queue.locator("#queue .c-updated time").first).to_contain_text("UTC")
+    queue.keyboard.press(".")
+    box.fill(f"{slug.split('-')[0]} {number}")
+    expect(queue.get_by_role("option", name=f"#{number}").first).to_be_visible()
+    queue.keyboard.press("ArrowDown")
+    queue.keyboard.press("ArrowUp")
+    expect(queue.locator("[role=option][aria-selected=true]")).to_have_count(1)
+    queue.keyboard.press("Enter")
+    queue.wait_for_url(f"**/incidents/*/{number}/**")
+
+
+def test_whoever_switches_single_keys_off_keeps_the_command_list(queue: Page) -> None:
+    queue.goto("/preferences/")
+    queue.get_by_label("Shortcuts of one key").uncheck()
+    queue.get_by_role("button", name="Keep").click()
+    queue.get_by_text("Your preferences are kept").wait_for()
+    for key in ("?", ".", "g", "q", "/"):
+        queue.keyboard.press(key)
+    assert not queue.locator("dialog[open]").count()
+    queue.keyboard.press("Control+k")
+    expect(queue.get_by_role("combobox", name="Command, page")).to_be_focused()
+    queue.keyboard.press("Escape")
+    queue.get_by_label("Shortcuts of one key").check()
+    queue.get_by_role("button", name="Keep").click()
+
+
+def test_a_theme_from_the_menu_holds_at_once_and_on_the_next_page(queue: Page) -> None:
+    queue.locator("details[data-menu] summary", has_text="alice").click()
+    with queue.expect_response("**/preferences/theme/"):
+        queue.get_by_role("button", name="Dark").click()
+    assert queue.evaluate("document.documentElement.dataset.theme") == "dark"
+    queue.goto("/tenants/")
+    assert queue.evaluate("document.documentElement.dataset.theme") == "dark"
+    queue.goto("/preferences/")
+    queue.get_by_label("As the system").check()
+    queue.get_by_role("button", name="Keep").click()
+    assert queue.evaluate("document.documentElement.dataset.theme") is None
+
+
+@pytest.fixture(scope="module", params=[*SCREENS, "high contrast", "high contrast, dark"])
+def screen(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> Iterator[Page]:
+    """Alice on one kind of screen."""
+    scheme, width = SCREENS.get(request.param, ("dark" if "dark" in request.param else "light", 1400))
+    contrast: Any = "more" if "contrast" in request.param else "no-preference"
+    context = browser.new_context(
+        base_url=stack.url, color_scheme=scheme, contrast=contrast, viewport={"width": width, "height": 900}
+    )
+    pages = watched(context)
+    page = next(pages)
+    sign_in(page, "alice")
+    yield page
+    next(pages, None)
+    context.close()
+
+
+def test_lists_of_keys_and_commands_and_preferences_are_accessible_on_every_screen(screen: Page) -> None:
+    screen.goto("/preferences/")
+    assert_accessible(screen)
+    assert_fits(screen)
+    screen.goto("/incidents/")
+    assert_accessible(screen)
+    assert_fits(screen)
+    for key in ("?", "Control+k"):
+        screen.keyboard.press(key)
+        screen.locator("dialog[open]").wait_for()
+        assert_accessible(screen)
+        assert_fits(screen)
+        screen.keyboard.press("Escape")
