@@ -29,7 +29,7 @@ def following(user: User, query: QueryDict) -> str:
     tenants, _ = chosen_tenants(user, filters, tenants_for(user, timezone.now()))
     slugs = {tenant.id: tenant.slug for tenant in tenants}
     for start in (here, None) if here else (None,):
-        if found := _first(resolved(user, filters), slugs, start, here):
+        if found := _first(resolved(user, filters, tenants), slugs, start, here):
             return reverse("incidents:incident", args=found) + (f"?{asked}" if asked else "")
     return reverse("incidents:queue")
 

@@ -27,7 +27,7 @@
     { id: "next-incident", group: "Incident", keys: ["n"], words: "Next incident", run: press("next-incident") },
     { id: "undo", group: "Incident", keys: ["u"], words: "Undo the last change", run: press("undo") },
     { id: "go-queue", group: "Go to", keys: ["g q"], words: "Queue", run: goTo("go-queue") },
-    { id: "go-dashboard", group: "Go to", keys: ["g d"], words: "Dashboard", run: goTo("go-dashboard") },
+    { id: "go-dashboard", group: "Go to", keys: ["g d"], words: "Overview", run: goTo("go-dashboard") },
     { id: "go-changes", group: "Go to", keys: ["g m"], words: "My changes", run: goTo("go-changes") },
     { id: "go-tenants", group: "Go to", keys: ["g t"], words: "Tenants", run: goTo("go-tenants") },
     { id: "go-preferences", group: "Go to", keys: ["g p"], words: "Preferences", run: goTo("go-preferences") },
