@@ -1,6 +1,6 @@
 """The operations of the API, but for decisions: see ``api.decisions``."""
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 
 from accounts.roles import Permission
 from api import export, feed, full, health, openapi, schema
@@ -58,7 +58,7 @@ def read_incident(call: Call, tenant: str, number: int) -> schema.FullIncident:
     media=("application/x-ndjson", "text/csv"),
     own_scope=True,
 )
-def export_incidents(call: Call) -> StreamingHttpResponse:
+def export_incidents(call: Call) -> HttpResponseBase:
     """Streamed; rows end where rights end."""
     return export.answer(call)
 
