@@ -66,8 +66,7 @@ class Command(BaseCommand):
                     grant_everywhere(user=user, role=role, by=COMMAND_LINE)
                 elif tenant := Tenant.objects.filter(customer__name=customer).first():
                     Grant.objects.create(user=user, role=role, tenant=tenant)
-            address = f"{person.user_name}@mssp.example"
-            set_address(user=user, tenant=None, address=address, by=COMMAND_LINE, now=timezone.now())
+            set_address(user=user, tenant=None, address=person.address, by=COMMAND_LINE, now=timezone.now())
             record(Event(by=COMMAND_LINE, action="seed demo account", subject=person.user_name))
 
     def _add_emergency_account(self) -> None:
