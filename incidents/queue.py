@@ -206,6 +206,12 @@ def _version(rows: Sequence[QueueRow], counts: dict[str, int], tenants: Sequence
 def _select(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     scope.current()  # raises outside a scope, as the managers do
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, {name: _bound(value) for name, value in parameters.items()})
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
+
+
+def _bound(value: Any) -> Any:
+    """A list of keys as PostgreSQL writes an array: the driver takes a millisecond to do so for a thousand tenants."""
+    is_keys = isinstance(value, list) and all(type(one) is int for one in value)
+    return f"{{{','.join(map(str, value))}}}" if is_keys else value
