@@ -20,8 +20,8 @@ ASKS = 24  # of the floor and of ours, per round and set size
 PLAIN_ASKS = {20: 6, 200: 3, 1_000: 3}  # of the plain index, which takes seconds where there are many tenants
 FASTER = {20: 50, 200: 300, 1_000: 1_000}
 FAR = 400  # pages down
-_COLUMNS = """id, tenant_id, number, name, status, remote_status, severity, remote_severity, assigned_to, alert_count, host,
-    account, updated_at, changed_at, redirect_number, is_stub, cleaned, gone_at"""
+_COLUMNS = """id, tenant_id, number, name, status, remote_status, severity, remote_severity, assigned_to, alert_count,
+    host, account, updated_at, changed_at, redirect_number, is_stub, cleaned, gone_at"""
 FLOOR = f"SELECT {_COLUMNS} FROM incidents_incident WHERE is_open ORDER BY updated_at DESC, id DESC LIMIT 50"  # noqa: S608
 # What somebody writes first. Row-level security does not hold it up, which the queue has to do with.
 PLAINLY = f"""
@@ -77,7 +77,9 @@ def _ours(several: Sequence[Reader]) -> list[float]:
     spent = []
     for reader in several:
         with scope.person(reader.user):
-            spent += timed(lambda n, reader=reader: find_rows(QUESTIONS[n % 3], reader.tenants, None), ASKS // len(several))  # type: ignore[misc]
+            spent += timed(
+                lambda n, reader=reader: find_rows(QUESTIONS[n % 3], reader.tenants, None), ASKS // len(several)
+            )  # type: ignore[misc]
     return spent
 
 

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from hashlib import blake2b
-from inspect import getsource
 from typing import Any
 
 import psycopg
@@ -71,7 +70,7 @@ def release() -> None:
 
 def fingerprint() -> str:
     """Of the statements that make the data: other statements, other data."""
-    return blake2b(getsource(data).encode(), digest_size=8).hexdigest()
+    return blake2b(data.statements().encode(), digest_size=8).hexdigest()
 
 
 def settings_in_force(server: "psycopg.Connection[Any]") -> dict[str, str]:
