@@ -1,4 +1,4 @@
-"""Requests through the whole of the portal, as gunicorn would hand them to it: headers in, every byte of the answer out."""
+"""Requests through the whole of the portal, as gunicorn would hand them to it, until the last byte of the answer."""
 
 import io
 import time

@@ -1,7 +1,7 @@
 """The queue as it is often written: models, ``Paginator``, live counts, tags and filters in the template.
 
-It has the same middleware, sign-in and scope as the portal's own pages, and a table whose foreign key has the index that
-Django gives it.
+It has the same middleware, sign-in and scope as the portal's own pages, and a table whose foreign key has the index
+that Django gives it.
 """
 
 from typing import Any
