@@ -54,7 +54,7 @@ audit-million: bootstrap-dev ## make and verify an audit log of a million rows; 
 crash-points: bootstrap-dev ## kill a worker twenty times at every step of a pass; figures in .local/crash-points.json
 	exec $(PYTHON) -m tests.crash $(ARGS)
 
-bench: bootstrap-dev ## what the sync costs beside other ways of doing it (8 minutes at most; ARGS="--quick")
+bench: bootstrap-dev ## what the sync and the pages cost beside other ways (20 minutes at most; ARGS="--quick", SIZE=5M)
 	exec $(PYTHON) -m tests.bench $(ARGS)
 
 lint: bootstrap-dev ## find slips in code and templates

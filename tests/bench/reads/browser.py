@@ -2,6 +2,8 @@
 
 import io
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +17,7 @@ from accounts.models import User, Visit
 from accounts.sessions import BACKEND
 from tests.bench.agreement import Wrong
 
+NONE: Mapping[str, str] = MappingProxyType({})
 application: Any = None
 
 
@@ -28,7 +31,7 @@ class Browser:
             application = get_wsgi_application()
         self.user, self.cookie = user, f"{settings.SESSION_COOKIE_NAME}={_session(user)}"
 
-    def get(self, path: str, *, wanted: int = 200, **headers: str) -> tuple[float, bytes]:
+    def get(self, path: str, headers: Mapping[str, str] = NONE, *, wanted: int = 200) -> tuple[float, bytes]:
         """Milliseconds until the last byte, and the body. Raises Wrong unless the answer has this status."""
         path, _, query = path.partition("?")
         environ = self._environ(path, query) | {f"HTTP_{name.upper()}": value for name, value in headers.items()}

@@ -4,7 +4,7 @@ It has the same middleware, sign-in and scope as the portal's own pages, and a t
 that Django gives it.
 """
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from django.core.paginator import Paginator
 from django.db import models
@@ -34,6 +34,8 @@ class PlainIncident(models.Model):
     host = models.TextField()
     account = models.TextField()
     updated_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         app_label = "bench"

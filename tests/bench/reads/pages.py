@@ -58,6 +58,7 @@ def shows_the_rows(body: bytes, reader: Reader, administrator: Administrator) ->
 def _ways(browsers: Mapping[int, Browser]) -> dict[str, Turn]:
     ways = _live(browsers, "alone")
     for count, browser in browsers.items():
+        ways[f"page of {count}, CPU of the web process"] = lambda browser=browser: _cpu(browser)  # type: ignore[misc]
         ways[f"naive page of {count}"] = lambda browser=browser: _get(browser, "/plain/", NAIVE_ASKS)  # type: ignore[misc]
     ways["big incident"] = lambda: _get(browsers[max(browsers)], BIG, ASKS)
     return ways
@@ -73,7 +74,17 @@ def _live(browsers: Mapping[int, Browser], how: str) -> dict[str, Turn]:
 
 
 def _get(browser: Browser, path: str, times: int, **headers: str) -> list[float]:
-    return [browser.get(path, **headers)[0] for _ in range(times)]
+    return [browser.get(path, headers)[0] for _ in range(times)]
+
+
+def _cpu(browser: Browser) -> list[float]:
+    """Of this process alone, so PostgreSQL's share is not in it; but neither is what else the machine does."""
+    spent = []
+    for _ in range(ASKS):
+        began = time.process_time()
+        browser.get(QUEUE)
+        spent.append(1000 * (time.process_time() - began))
+    return spent
 
 
 def _goals(found: Timings, under: Timings, count: int) -> list[Goal]:

@@ -74,22 +74,20 @@ def _ways(readers: Mapping[int, Sequence[Reader]], administrator: Administrator)
 
 
 def _ours(several: Sequence[Reader]) -> list[float]:
-    spent = []
-    for reader in several:
+    def asking(reader: Reader) -> list[float]:
         with scope.person(reader.user):
-            spent += timed(
-                lambda n, reader=reader: find_rows(QUESTIONS[n % 3], reader.tenants, None), ASKS // len(several)
-            )  # type: ignore[misc]
-    return spent
+            return timed(lambda n: find_rows(QUESTIONS[n % 3], reader.tenants, None), ASKS // len(several))
+
+    return [spent for reader in several for spent in asking(reader)]
 
 
 def _without(several: Sequence[Reader], administrator: Administrator) -> list[float]:
     """The very same statements, asked by somebody whom row-level security does not hold."""
-    spent = []
-    for reader in several:
-        asked = statements(reader)
-        spent += timed(lambda n, asked=asked: administrator.ask(*asked[n % len(asked)]), ASKS // len(several))  # type: ignore[misc]
-    return spent
+
+    def asking(asked: Sequence[Asked]) -> list[float]:
+        return timed(lambda n: administrator.ask(*asked[n % len(asked)]), ASKS // len(several))
+
+    return [spent for reader in several for spent in asking(statements(reader))]
 
 
 def statements(reader: Reader) -> list[Asked]:

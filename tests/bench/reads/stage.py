@@ -90,7 +90,7 @@ def _is_made(server: "psycopg.Connection[Any]", name: str) -> bool:
     row = server.execute(
         "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
     ).fetchone()
-    return bool(row) and row[0] == fingerprint()
+    return row is not None and row[0] == fingerprint()
 
 
 def _room_for(server: "psycopg.Connection[Any]", size: Size) -> None:

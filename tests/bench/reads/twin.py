@@ -78,10 +78,10 @@ def _handed_over(reader: Reader) -> tuple[Any, str, dict[str, Any]]:
 
     module.render = overhear  # type: ignore[attr-defined]
     try:
-        Browser(reader.user).get("/incidents/", hx_request="true")
+        Browser(reader.user).get("/incidents/", {"HX_REQUEST": "true"})
     finally:
         module.render = render  # type: ignore[attr-defined]
-    return handed[0]  # type: ignore[no-any-return]
+    return handed[0]
 
 
 def _twin() -> jinja2.Template:

@@ -26,7 +26,12 @@ def main() -> int:
     from tests.bench.reads.data import TENANTS
 
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def listen() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     with scope.operations():
         tenant = Tenant.objects.get(pk=TENANTS)
     many, stored, turn = pages(SEED, count=10, at=timezone.now()), 0, 0
