@@ -102,6 +102,7 @@ def _write(folder: Path, first: int, last: int, now: datetime) -> Sealed:
         unfinished.unlink()
         raise
     unfinished.replace(folder / name)
+    _keep_names_of(folder)
     return Sealed(first, last, prev, last_hash, name, _digest(folder / name))
 
 
@@ -114,6 +115,15 @@ def _fill(path: Path, first: int, last: int, prev: str) -> str:
         raw.flush()
         os.fsync(raw.fileno())
     return last_hash
+
+
+def _keep_names_of(folder: Path) -> None:
+    """Have the disk hold the file's new name too, before its rows leave the table."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _digest(path: Path) -> str:

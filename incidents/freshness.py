@@ -16,6 +16,8 @@ from tenants.scope import member_tenants
 # States whose trouble an analyst has to know about; an invited tenant has no incidents that could be missing.
 TROUBLED = frozenset({TenantState.CONSENT_LOST, TenantState.DEGRADED, TenantState.REVIEW, TenantState.WAITING})
 
+WAITING = "waiting for Microsoft"
+
 
 @dataclass(frozen=True, slots=True)
 class TenantFreshness:
@@ -27,6 +29,13 @@ class TenantFreshness:
     state: str
     as_of: datetime | None
     mark: str
+
+    @property
+    def kind(self) -> str:
+        """Which chip shows the mark: bad where somebody has to act, wait where only time has to pass."""
+        if self.state == TenantState.CONSENT_LOST:
+            return "bad"
+        return "wait" if self.mark.startswith(WAITING) else "warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,17 @@ def freshness_of(tenants: Iterable[TenantFreshness]) -> Freshness:
     )
 
 
+def worst_first(tenants: Iterable[TenantFreshness]) -> list[TenantFreshness]:
+    """Marked ones first, those that need somebody before those that wait; then the oldest."""
+    order = {"bad": 0, "warning": 1, "wait": 2}
+
+    def place(tenant: TenantFreshness) -> tuple[int, float, str]:
+        since = tenant.as_of.timestamp() if tenant.as_of else 0.0
+        return order[tenant.kind] if tenant.mark else len(order), since, tenant.name
+
+    return sorted(tenants, key=place)
+
+
 def _blocked_until(user: User, now: datetime) -> dict[int, datetime]:
     blocked = Budget.objects.filter(tenant_id__in=member_tenants(user.pk), blocked_until__gt=now)
     return dict(blocked.values("tenant_id").annotate(until=Max("blocked_until")).values_list("tenant_id", "until"))
@@ -74,7 +94,7 @@ def _mark(state: str, as_of: datetime | None, blocked_until: datetime | None, no
     if state in TROUBLED and state != TenantState.DEGRADED:
         return TenantState(state).label.lower()
     if blocked_until:
-        return f"waiting for Microsoft until {blocked_until:%H:%M} UTC"
+        return f"{WAITING} until {blocked_until:%H:%M} UTC"
     if state in SYNCING and as_of and abs(now - as_of) > settings.STALE_AFTER:
         return "stale"
     return "degraded" if state == TenantState.DEGRADED else ""

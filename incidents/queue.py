@@ -1,33 +1,49 @@
 """The analysts' list over all their tenants, as one planned query.
 
 Everything else on the page comes from small tables: counts from the roll-up that the store keeps, freshness from one
-row per tenant. Nothing here counts incidents.
+row per tenant. Nothing here counts incidents, except those that hold a value somebody looks up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from defender.vocabulary import CLASSIFICATIONS, DETERMINATIONS
 from incidents.cursor import Place, seal, unseal
-from incidents.filters import KEY_OF_STATUS, SEVERITIES, Filters, query_for
+from incidents.facets import Counts, counts_for
+from incidents.filters import KEY_OF_STATUS, ME, UNAVAILABLE, Filters, query_for
 from incidents.freshness import Freshness, TenantFreshness, freshness_of, tenants_for
+from incidents.mine import names_of
 from incidents.models import Severity, Status
-from incidents.queue_statements import ASSIGNEES, COUNTS, KEYS_AT_A_GLANCE, MERGED, rows_statement
-from tenants import scope
+from incidents.queue_statements import (
+    ASSIGNEES,
+    KEYS_AT_A_GLANCE,
+    KEYS_WITH_WORDS,
+    MERGED,
+    elsewhere_statement,
+    held_keys,
+    held_statement,
+    rows_statement,
+)
+from incidents.selecting import select
+from tenants.groups import groups_for
 
 PAGE = 50
-# Ours. Words are looked for in this many incidents, newest first; beyond that the page says so and asks for a narrower
-# question, since row-level security keeps PostgreSQL from using a text index.
+# Ours. Words, tags, techniques and sources are looked for in this many incidents, newest first; beyond that the page
+# says so and asks for a narrower question, since row-level security keeps PostgreSQL from using a text index.
 SEARCHED = 20_000
 GLANCED = 500  # ours: of these, a glance at the newest first, for a word that stands in every tenth
+HELD = 20_000  # ours: pieces of evidence with one value that are looked at
+ELSEWHERE = 1_000  # ours: incidents counted beside those shown
+CHIPS = {"active": ("info", "low"), "in-progress": ("warning", "wait"), "resolved": ("good", "good")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +68,86 @@ class QueueRow:
     is_stub: bool
     cleaned: bool
     is_gone: bool
+    created_at: datetime | None
+    classification: str
+    determination: str
     merged_from: int
+    base_url: str
+    tags: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Names the row on the page, by tenant and number."""
         return f"{self.tenant.slug}-{self.number}"
 
+    @property
+    def url(self) -> str:
+        """The incident's page."""
+        return f"{self.base_url}{self.number}/"
+
+    @property
+    def target_url(self) -> str:
+        """The page of the incident that this one was merged into."""
+        return f"{self.base_url}{self.redirect_number}/"
+
+    @property
+    def classification_word(self) -> str:
+        """Classification and determination for people; blank where nobody has decided."""
+        if self.classification in {"", "Unknown"}:
+            return ""
+        words = [CLASSIFICATIONS.get(self.classification, self.classification)]
+        if self.determination not in {"", "NotAvailable"}:
+            words.append(DETERMINATIONS.get(self.determination, self.determination))
+        return ": ".join(words)
+
+    @property
+    def stamp(self) -> str:
+        """Differs where anything of the row does."""
+        return f"{self.changed_at.timestamp():.6f}-{self.merged_from}"
+
+    @property
+    def chip(self) -> tuple[str, str]:
+        """Kind and shape of the chip that shows the status, as in components/status.html."""
+        return CHIPS.get(self.status, ("odd", "odd"))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows as the statement gives them. ``exactly``: by exact values and numbers, not by words."""
+
+    rows: list[tuple[Any, ...]]
+    exactly: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class QueuePage:
     """What the queue shows.
 
-    ``tenants`` are all the person's; ``unavailable`` counts slugs in the filter that are not among them.
-    ``open_by_severity`` and ``open_total`` are of the tenants in the filter; ``open_by_tenant`` (by slug) of all.
-    ``older`` is the cursor of the next page or blank. ``version`` changes when anything on the page does, other than
-    the passing of time.
+    ``tenants`` are all the person's, ``chosen`` those in the filter; ``unavailable`` counts slugs and groups in the
+    filter that are not among them. ``counts`` are of the chosen ones. ``exactly`` where the search box was looked up,
+    ``closed`` and ``merged`` then count what else holds it. ``older`` is the cursor of the next page or blank.
+    ``version`` changes when anything on the page does, other than the passing of time.
     """
 
     filters: Filters
     rows: Sequence[QueueRow]
     tenants: Sequence[TenantFreshness]
+    chosen: Sequence[TenantFreshness]
     unavailable: int
-    open_by_severity: dict[str, int]
-    open_by_tenant: dict[str, int]
+    counts: Counts
+    exactly: bool
+    closed: int
+    merged: int
     older: str
     is_first: bool
     freshness: Freshness
     version: str
+
+    @property
+    def open_by_severity(self) -> dict[str, int]:
+        """Open incidents of the chosen tenants, whatever else is in the filter."""
+        return self.counts.open_by_severity
 
     @property
     def open_total(self) -> int:
@@ -90,58 +158,129 @@ class QueuePage:
 def queue_page(user: User, filters: Filters, cursor: str = "", *, now: datetime | None = None) -> QueuePage:
     """One page of at most PAGE rows, newest first. An unknown, stale or foreign cursor is the first page."""
     tenants = tenants_for(user, now or timezone.now())
-    chosen = [tenant for tenant in tenants if tenant.slug in filters.tenants] if filters.tenants else tenants
+    chosen, unavailable = chosen_tenants(user, filters, tenants)
+    asked = resolved(user, filters)
     query = query_for(filters)
     place = unseal(cursor, user_id=user.pk, query=query)
-    rows = _rows(filters, chosen, place)
-    by_severity, by_tenant = _counts(tenants, chosen)
+    found = _found(asked, [tenant.id for tenant in chosen], place) if chosen else Found([])
+    rows = _rows(found, chosen)
+    counts = counts_for(filters, chosen)
+    closed, merged = _elsewhere(asked, chosen)
     last = rows[PAGE - 1] if len(rows) > PAGE else None
-    freshness = freshness_of(chosen)
     return QueuePage(
         filters=filters,
         rows=rows[:PAGE],
         tenants=tenants,
-        unavailable=len(set(filters.tenants) - {tenant.slug for tenant in tenants}),
-        open_by_severity=by_severity,
-        open_by_tenant=by_tenant,
+        chosen=chosen,
+        unavailable=unavailable,
+        counts=counts,
+        exactly=found.exactly,
+        closed=closed,
+        merged=merged,
         older=seal((last.updated_at, last.id), user_id=user.pk, query=query) if last else "",
         is_first=place is None,
-        freshness=freshness,
-        version=_version(rows, by_severity, chosen),
+        freshness=freshness_of(chosen),
+        version=_version(rows, [counts, closed, merged], chosen),
     )
+
+
+def chosen_tenants(
+    user: User, filters: Filters, tenants: Sequence[TenantFreshness]
+) -> tuple[Sequence[TenantFreshness], int]:
+    """Those of the person's ``tenants`` that the filters name and that are in their tenant group, all without either;
+    and how many of the names are not available to the person.
+    """
+    named = [tenant for tenant in tenants if tenant.slug in filters.tenants] if filters.tenants else tenants
+    unavailable = len(set(filters.tenants) - {tenant.slug for tenant in tenants})
+    if not filters.group:
+        return named, unavailable
+    members = groups_for(user).get(filters.group)
+    return [tenant for tenant in named if tenant.id in (members or ())], unavailable + (members is None)
+
+
+def for_person(user: User, filters: Filters, tenants: Sequence[TenantFreshness]) -> Filters:
+    """Somebody else's filters without the names of tenants and groups that this person must not learn of."""
+    known = {tenant.slug for tenant in tenants}
+    slugs = dict.fromkeys(slug if slug in known else UNAVAILABLE for slug in filters.tenants)
+    is_known = not filters.group or filters.group in groups_for(user)
+    return replace(filters, tenants=tuple(slugs), group=filters.group if is_known else UNAVAILABLE)
+
+
+def resolved(user: User, filters: Filters) -> Filters:
+    """The filters with the names that "me" stands for."""
+    return replace(filters, mine=names_of(user)) if filters.assignee == ME else filters
 
 
 def assignees_for(tenants: Sequence[TenantFreshness]) -> list[str]:
     """Names to offer in the filter."""
-    return [row[0] for row in _select(ASSIGNEES, {"tenants": [tenant.id for tenant in tenants]})]
-
-
-def _rows(filters: Filters, tenants: Sequence[TenantFreshness], place: Place | None) -> list[QueueRow]:
-    if not tenants:
-        return []
-    found = find_rows(filters, [tenant.id for tenant in tenants], place)
-    merged = _merged_from(found)
-    by_id = {tenant.id: tenant for tenant in tenants}
-    return [_row(values, by_id[values[1]], merged.get((values[1], values[2]), 0)) for values in found]
+    return [row[0] for row in select(ASSIGNEES, {"tenants": [tenant.id for tenant in tenants]})]
 
 
 def find_rows(filters: Filters, tenant_ids: Sequence[int], place: Place | None) -> list[tuple[Any, ...]]:
-    """The rows of one page and one more, newest first, as the statement gives them.
+    """The rows of one page and one more, newest first, as the statement gives them."""
+    return _found(filters, tenant_ids, place).rows
 
-    A word that stands in many incidents fills the page from the newest few, which spares it the fence of all others.
+
+def is_found_exactly(filters: Filters, tenant_ids: Sequence[int]) -> bool:
+    """Whether any incident within the filters holds the exact values and numbers asked for."""
+    if not filters.asked.is_exact or not tenant_ids:
+        return False
+    parameters = _parameters(tenant_ids) | {"limit": 1}
+    return bool(select(held_keys(filters, None, parameters), parameters))
+
+
+def bounds() -> dict[str, int]:
+    """How far a search goes, as the statements want it."""
+    return {"searched": SEARCHED, "held": HELD}
+
+
+def _found(filters: Filters, tenant_ids: Sequence[int], place: Place | None) -> Found:
+    """What is asked for exactly goes before words: those are looked for where nothing holds the value.
+
+    Something rare asked of a fence fills the page from the newest few, which spares it the fence of all others.
     """
-    parameters: dict[str, Any] = {"tenants": list(tenant_ids), "limit": PAGE + 1}
-    if filters.words:
+    parameters = _parameters(tenant_ids)
+    if filters.asked.is_exact:
+        rows = select(held_statement(filters, place, parameters), parameters)
+        if rows or (place and is_found_exactly(filters, tenant_ids)):
+            return Found(rows, exactly=True)
+    if filters.words or filters.is_deep:
         glance = rows_statement(filters, place, parameters, with_words=KEYS_AT_A_GLANCE)
-        found = _select(glance, parameters | {"searched": min(GLANCED, SEARCHED)})
-        if len(found) > PAGE:
-            return found
-    return _select(rows_statement(filters, place, parameters), parameters | {"searched": SEARCHED})
+        rows = select(glance, parameters | {"searched": min(GLANCED, SEARCHED)})
+        if len(rows) > PAGE:
+            return Found(rows)
+    return Found(select(rows_statement(filters, place, parameters, with_words=KEYS_WITH_WORDS), parameters))
 
 
-def _row(values: Sequence[Any], tenant: TenantFreshness, merged_from: int) -> QueueRow:
+def _parameters(tenant_ids: Sequence[int]) -> dict[str, Any]:
+    return {"tenants": list(tenant_ids), "limit": PAGE + 1, **bounds()}
+
+
+def _elsewhere(filters: Filters, tenants: Sequence[TenantFreshness]) -> tuple[int, int]:
+    """(closed, merged) incidents that hold what is looked up, where the filters show open ones only."""
+    if not (filters.asked.is_exact and filters.status == "open" and tenants):
+        return 0, 0
+    parameters = _parameters([tenant.id for tenant in tenants]) | {"limit": ELSEWHERE}
+    ((closed, merged),) = select(elsewhere_statement(filters, parameters), parameters)
+    return closed, merged
+
+
+def _rows(found: Found, tenants: Sequence[TenantFreshness]) -> list[QueueRow]:
+    merged = _merged_from(found.rows)
+    by_id = {tenant.id: tenant for tenant in tenants}
+    # One look-up per tenant and not per row: asking for addresses is what a page of rows would spend most time on.
+    bases = {
+        key: reverse("incidents:incident", args=[by_id[key].slug, 0]).removesuffix("0/")
+        for key in {values[1] for values in found.rows}
+    }
+    return [
+        _row(values, by_id[values[1]], merged.get((values[1], values[2]), 0), bases[values[1]]) for values in found.rows
+    ]
+
+
+def _row(values: Sequence[Any], tenant: TenantFreshness, merged_from: int, base_url: str) -> QueueRow:
     (key, _, number, name, status, remote_status, severity, remote_severity, assigned, alerts, *rest) = values
-    host, account, updated_at, changed_at, redirect_number, is_stub, cleaned, gone_at = rest
+    host, account, updated_at, changed_at, redirect_number, is_stub, cleaned, gone_at, *more = rest
     return QueueRow(
         id=key,
         tenant=tenant,
@@ -161,7 +300,11 @@ def _row(values: Sequence[Any], tenant: TenantFreshness, merged_from: int) -> Qu
         is_stub=is_stub,
         cleaned=cleaned,
         is_gone=gone_at is not None,
+        created_at=more[0],
+        classification=more[1],
+        determination=more[2],
         merged_from=merged_from,
+        base_url=base_url,
     )
 
 
@@ -175,43 +318,14 @@ def severity_word(severity: int, remote: str) -> str:
     return f"Unknown ({remote})" if severity == Severity.UNKNOWN and remote else Severity(severity).label
 
 
-def _counts(
-    tenants: Sequence[TenantFreshness], chosen: Sequence[TenantFreshness]
-) -> tuple[dict[str, int], dict[str, int]]:
-    closed = [Status.RESOLVED.value, Status.REDIRECTED.value]
-    slugs = {tenant.id: tenant.slug for tenant in tenants}
-    in_filter = {tenant.id for tenant in chosen}
-    by_severity = dict.fromkeys(SEVERITIES, 0)
-    by_tenant: dict[str, int] = dict.fromkeys(slugs.values(), 0)
-    for tenant_id, severity, n in _select(COUNTS, {"tenants": list(slugs), "closed": closed}):
-        by_tenant[slugs[tenant_id]] += int(n)
-        if tenant_id in in_filter:
-            by_severity[Severity(severity).name.lower()] += int(n)
-    return by_severity, by_tenant
-
-
 def _merged_from(found: Sequence[Sequence[Any]]) -> dict[tuple[int, int], int]:
     if not found:
         return {}
     parameters = {"tenants": sorted({row[1] for row in found}), "numbers": sorted({row[2] for row in found})}
-    return {(tenant, number): n for tenant, number, n in _select(MERGED, parameters)}
+    return {(tenant, number): n for tenant, number, n in select(MERGED, parameters)}
 
 
-def _version(rows: Sequence[QueueRow], counts: dict[str, int], tenants: Sequence[TenantFreshness]) -> str:
+def _version(rows: Sequence[QueueRow], counts: Sequence[Any], tenants: Sequence[TenantFreshness]) -> str:
     state = [(row.id, row.changed_at.isoformat(), row.merged_from) for row in rows]
     marks = [(tenant.id, tenant.mark) for tenant in tenants if tenant.mark]
-    return blake2b(repr((state, sorted(counts.items()), marks)).encode(), digest_size=9).hexdigest()
-
-
-def _select(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    scope.current()  # raises outside a scope, as the managers do
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {name: _bound(value) for name, value in parameters.items()})
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
-
-
-def _bound(value: Any) -> Any:
-    """A list of keys as PostgreSQL writes an array: the driver takes a millisecond to do so for a thousand tenants."""
-    is_keys = isinstance(value, list) and all(type(one) is int for one in value)
-    return f"{{{','.join(map(str, value))}}}" if is_keys else value
+    return blake2b(repr((state, counts, marks)).encode(), digest_size=9).hexdigest()

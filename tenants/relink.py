@@ -61,6 +61,8 @@ def agree(*, tenant: Tenant, seen: str, agreer: User, by: Actor, now: datetime) 
             raise Refused("Nobody has asked for a move, or it was too long ago.")
         if request.asked_by == agreer:
             raise Refused("You have asked for this yourself: another member of staff has to agree.")
+        if not (request.asked_by.is_active and request.asked_by.is_staff):
+            raise Refused("Whoever asked for this is no longer staff: withdraw it, and ask anew where it is wanted.")
         if str(request.pk) != seen:
             raise Refused("This is not the request you saw any more: look at it, and agree again.")
         before = locked.customer.name

@@ -3,6 +3,7 @@
 from incidents.models.content import Alert, Comment, Evidence, IncidentTag, IncidentTechnique
 from incidents.models.incident import Incident, IncidentRaw, IncidentSearch, Severity, Status
 from incidents.models.keeping import Absence, Quarantine, Rollup
+from incidents.models.views import QueuePreference, SavedView
 
 __all__ = [
     "Absence",
@@ -15,7 +16,9 @@ __all__ = [
     "IncidentTag",
     "IncidentTechnique",
     "Quarantine",
+    "QueuePreference",
     "Rollup",
+    "SavedView",
     "Severity",
     "Status",
 ]

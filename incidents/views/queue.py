@@ -1,31 +1,51 @@
-"""The queue: a page, and its live part, which the page asks for again and again."""
+"""The queue: a page, its live part, which the page asks for again and again, and the parts that menus ask for."""
 
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
 from incidents.access import signed_in
-from incidents.filters import NOBODY, SEVERITIES, STATUSES, Filters, address_for, chips_for, read_filters
-from incidents.queue import SEARCHED, QueuePage, assignees_for, queue_page
+from incidents.facets import counts_for, live_facets
+from incidents.filters import address_for, read_filters
+from incidents.freshness import tenants_for, worst_first
+from incidents.queue import bounds, chosen_tenants, for_person, is_found_exactly, queue_page, resolved
+from incidents.saved_views import access_view, filters_of, preference_of
+from incidents.tenant_choices import choices_for
+from incidents.views.queue_parts import bar, exact_facets, live
 
-# A tenant list longer than this gets a box to search in.
-LONG_LIST = 12
-POLL_SECONDS = 5
+FRESHNESS_SHOWN = 100  # ours: tenants in the panel at once
 
 
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
     """The page; asked by the filter bar, its live part alone, with the address to show for it."""
-    filters = read_filters(request.GET)
-    page = queue_page(signed_in(request), filters, request.GET.get("after", ""))
+    user, filters = signed_in(request), read_filters(request.GET)
+    preference = preference_of(user)
+    if preference.default and not request.GET and not _wants_part(request):
+        return redirect(preference.default)
+    page = queue_page(user, filters, request.GET.get("after", ""))
+    shown = live(page, preference)
     if _wants_part(request):
-        part = render(request, "incidents/_queue.html", _live(page))
+        part = render(request, "incidents/_queue.html", shown)
         part.headers["HX-Push-Url"] = address_for(filters)
         return part
-    return render(request, "incidents/queue.html", {**_live(page), **_bar(page)})
+    return render(request, "incidents/queue.html", {**shown, **bar(user, page, preference, request.GET)})
+
+
+@require_safe
+def saved_view(request: HttpRequest, view: UUID) -> HttpResponse:
+    """The queue with the filters of a saved view, at an address that stays when they are changed."""
+    user = signed_in(request)
+    kept = access_view(user, view)
+    filters = for_person(user, filters_of(kept), tenants_for(user, timezone.now()))
+    page, preference = queue_page(user, filters), preference_of(user)
+    shown = {**live(page, preference), **bar(user, page, preference, request.GET, kept)}
+    return render(request, "incidents/queue.html", shown)
 
 
 @require_safe
@@ -34,60 +54,47 @@ def queue_rows(request: HttpRequest) -> HttpResponse:
 
     Freshness moves on while nothing else does, so an answer without content carries it in an event.
     """
-    page = queue_page(signed_in(request), read_filters(request.GET))
+    user = signed_in(request)
+    page = queue_page(user, read_filters(request.GET))
     if request.GET.get("version") != page.version:
-        return render(request, "incidents/_queue.html", _live(page))
+        return render(request, "incidents/_queue.html", live(page, preference_of(user)))
     oldest = page.freshness.oldest
     return trigger_client_event(
         HttpResponse(status=204), "freshness", {"oldest": oldest.isoformat() if oldest else None}
     )
 
 
+@require_safe
+def queue_tenants(request: HttpRequest) -> HttpResponse:
+    """The menu of tenants, narrowed by what was typed."""
+    tenants = tenants_for(signed_in(request), timezone.now())
+    chosen = read_filters(request.GET).tenants
+    choices = choices_for(tenants, chosen, request.GET.get("named", "")[:100])
+    return render(request, "incidents/_tenant_choices.html", {"choices": choices})
+
+
+@require_safe
+def queue_facets(request: HttpRequest) -> HttpResponse:
+    """What can be chosen next within the filters, with counts."""
+    user, filters = signed_in(request), read_filters(request.GET)
+    tenants, _ = chosen_tenants(user, filters, tenants_for(user, timezone.now()))
+    asked = resolved(user, filters)
+    exactly = is_found_exactly(asked, [tenant.id for tenant in tenants])
+    counted: dict[str, Any] = {
+        "exact": exact_facets(filters, counts_for(filters, tenants)),
+        "live": live_facets(asked, tenants, exactly=exactly, bounds=bounds()),
+    }
+    return render(request, "incidents/_facets.html", counted)
+
+
+@require_safe
+def queue_freshness(request: HttpRequest) -> HttpResponse:
+    """How fresh each tenant is, those in trouble first."""
+    tenants = worst_first(tenants_for(signed_in(request), timezone.now()))
+    shown = {"tenants": tenants[:FRESHNESS_SHOWN], "hidden": max(0, len(tenants) - FRESHNESS_SHOWN)}
+    return render(request, "incidents/_freshness.html", shown)
+
+
 def _wants_part(request: HttpRequest) -> bool:
     htmx: Any = getattr(request, "htmx", None)
     return bool(htmx) and not htmx.history_restore_request
-
-
-def _live(page: QueuePage) -> dict[str, Any]:
-    names = {tenant.slug: tenant.name for tenant in page.tenants}
-    filters = page.filters
-    return {
-        "page": page,
-        "chips": chips_for(filters, names),
-        "clear_url": address_for(Filters()),
-        "newest_url": "" if page.is_first else address_for(filters),
-        "older_url": address_for(filters, after=page.older) if page.older else "",
-        "rows_url": address_for(filters, "incidents:queue_rows", version=page.version) if page.is_first else "",
-        "poll_seconds": POLL_SECONDS,
-        "severities": [
-            (key, severity.label, page.open_by_severity[key], address_for(Filters(filters.tenants, (key,))))
-            for key, severity in SEVERITIES.items()
-        ],
-        "searched": SEARCHED if filters.words and not page.older else 0,
-        "summary": _summary(page),
-    }
-
-
-def _bar(page: QueuePage) -> dict[str, Any]:
-    filters = page.filters
-    names = assignees_for(page.tenants)
-    if filters.assignee and filters.assignee != NOBODY and filters.assignee not in names:
-        names.append(filters.assignee)
-    return {
-        "tenant_choices": [
-            (tenant, tenant.slug in filters.tenants, page.open_by_tenant[tenant.slug]) for tenant in page.tenants
-        ],
-        "severity_choices": [(key, s.label, key in filters.severities) for key, s in SEVERITIES.items()],
-        "status_choices": STATUSES.items(),
-        "assignees": names,
-        "nobody": NOBODY,
-        "has_long_list": len(page.tenants) > LONG_LIST,
-    }
-
-
-def _summary(page: QueuePage) -> str:
-    count = len(page.rows)
-    what = "1 incident" if count == 1 else f"{count} incidents"
-    if page.is_first and not page.older:
-        return f"{what}, newest first. That is all of them."
-    return f"{what}, newest first."

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models.functions import Now
 
+from audit.models import AuditEvent
 from sandbox.world import World
 from tenants import leases, scope
 from tenants.models import SyncState, Tenant, TenantState
@@ -54,6 +55,8 @@ def test_one_pass_over_every_connected_tenant_whether_or_not_it_is_due(world: Wo
         assert_nothing_lost(tenant, world.tenant(tenant.name))
         (line,) = [line for line in printed.splitlines() if tenant.name in line]
         assert [cell.strip() for cell in line.split("│")[2:8]] == ["First sync", "Complete", "1", "30", "30", "0"]
+    asked = AuditEvent.objects.filter(action="ask for a pass", actor="command line")
+    assert set(asked.values_list("tenant", flat=True)) == {contoso.entra_id, fabrikam.entra_id}
 
 
 @pytest.mark.django_db

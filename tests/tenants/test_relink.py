@@ -77,6 +77,17 @@ def test_whoever_agrees_agrees_to_the_request_they_saw(two: tuple[WebClient, Web
     assert customer() == "Wingtip"
 
 
+@pytest.mark.parametrize("lost", ["is_staff", "is_active"])
+def test_a_wish_of_somebody_who_has_left_counts_no_more(two: tuple[WebClient, WebClient], lost: str) -> None:
+    ada, eve = two
+    do(ada, "ask", customer="Tailspin")
+    User.objects.filter(display_name__startswith="Ada").update(**{lost: False})
+    assert "no longer staff" in do(eve, "agree")
+    assert customer() == "Contoso"
+    do(eve, "withdraw")
+    assert "Nobody has asked" in do(eve, "agree")
+
+
 def test_it_takes_back_access_and_links_and_proves_the_connection_again(
     two: tuple[WebClient, WebClient], cast: Cast
 ) -> None:

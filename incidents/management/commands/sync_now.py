@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from rich.console import Console
@@ -19,6 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from audit.record import COMMAND_LINE, Event, record
 from incidents.ending import SyncOutcome
 from incidents.shard import read_claimed
 from tenants import leases, scope
@@ -101,6 +103,7 @@ class Command(BaseCommand):
         if not tenants:
             self.stderr.write("No tenant is connected yet, so there is nothing to read.")
             return
+        note_wish(tenants)
         lines = []
         errors = Console(stderr=True)
         if errors.is_terminal:  # the summary says the same; log lines would cut the progress bar to pieces
@@ -114,6 +117,13 @@ class Command(BaseCommand):
         self.stdout.write(drawn(lines) + notes(lines))
         if not all(line.is_complete for line in lines):
             sys.exit(1)
+
+
+def note_wish(tenants: Iterable[Tenant]) -> None:
+    """One line a tenant in the audit log, as for the button on the tenant's page."""
+    asked = (Event(by=COMMAND_LINE, action="ask for a pass", tenant=t.entra_id, subject=t.name) for t in tenants)
+    with transaction.atomic():
+        record(*asked)
 
 
 def drawn(lines: Sequence[Line]) -> str:
