@@ -9,6 +9,7 @@ from django.db import connection
 
 from incidents.filters import Filters
 from incidents.queue import find_rows
+from incidents.queue_statements import KINDS
 from tenants import scope
 from tests.bench.agreement import Wrong
 from tests.bench.measuring import Goal, ratios
@@ -20,7 +21,6 @@ ASKS = 8
 VALUE_ASKS = 25
 VALUES = 100
 # Sightings of values per tenant. The kinds stand there literally, as the index on values has them.
-KINDS = "'device', 'file', 'ip', 'mailbox', 'mailmessage', 'url', 'user'"
 SIGHTINGS = f"""
 SELECT value, tenant_id, count(*) FROM incidents_evidence
 WHERE value = ANY(%s::text[]) AND kind IN ({KINDS}) AND tenant_id = ANY(%s::bigint[]) GROUP BY value, tenant_id
@@ -53,9 +53,9 @@ def words(
     return goals, found.told()
 
 
-def _asking(reader: Reader, word: str) -> list[float]:
+def _asking(reader: Reader, word: str, times: int = ASKS) -> list[float]:
     with scope.person(reader.user):
-        return timed(lambda _: find_rows(Filters(text=word), reader.tenants, None), ASKS)
+        return timed(lambda _: find_rows(Filters(text=word), reader.tenants, None), times)
 
 
 def values(
@@ -72,6 +72,11 @@ def values(
             f"{VALUES} values": [some] * 3,
         }
         _finds_the_same(reader, some, administrator)
+        ways[f"the search box, {count}"] = (
+            lambda reader=reader: [  # type: ignore[misc]
+                spent for value in some[:ASKS] for spent in _asking(reader, value, 1)
+            ]
+        )
         ways[f"SELECT 1 beside {count}"] = lambda reader=reader: _sent(reader, [("SELECT 1", [])] * VALUE_ASKS)  # type: ignore[misc]
         for name, lists in asked.items():
             ways[f"{name}, {count}"] = lambda reader=reader, lists=lists: _sent(  # type: ignore[misc]
