@@ -100,7 +100,10 @@ def bar(
 def exact_facets(filters: Filters, counts: Counts) -> list[Facet]:
     """Status, severity and nobody, from the roll-up."""
     statuses = [_choice(filters, STATUSES[key], n, status=key) for key, n in counts.by_status.items() if key != "all"]
-    severities = [_choice(filters, s.label, counts.by_severity[key], severities=(key,)) for key, s in SEVERITIES.items()]
+    severities = [
+        _choice(filters, severity.label, counts.by_severity[key], severities=(key,))
+        for key, severity in SEVERITIES.items()
+    ]
     nobody = [_choice(filters, "Nobody", counts.unassigned, assignee=NOBODY)]
     return [
         Facet("status", "Status", statuses, 0),

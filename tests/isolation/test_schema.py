@@ -40,6 +40,8 @@ SHARED = {
     "django_content_type": "Django's own: names of models",
     "django_migrations": "Django's own: names of migrations",
     "django_session": "signed-in browsers; the key is a secret of its browser",
+    "incidents_queuepreference": "how a person wants the queue; under row-level security of its own, by person",
+    "incidents_savedview": "filters under a name, never data; under row-level security of its own, by person",
     "otp_static_staticdevice": "second factors of the MSSP's own people; no page shows them",
     "otp_static_statictoken": "recovery codes of the MSSP's own people, hashed",
     "otp_totp_totpdevice": "second factors of the MSSP's own people; shown once, to their person",

@@ -16,6 +16,7 @@ from accounts.roles import Role
 from audit.models import AuditEvent
 from audit.record import WORKER, Event, record
 from incidents.cursor import seal
+from incidents.models import SavedView
 from tenants.alarms import raise_alarm
 from tenants.models import Customer, Tenant
 from tests.cast import NOW, Cast, make_cast, make_person
@@ -35,6 +36,7 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "url": ("nowhere/", "nowhere/"),
     "id": ("999999999", "999999999"),
     "visit": ("", "00000000-0000-4000-8000-000000000000"),
+    "view": ("", "00000000-0000-4000-8000-000000000000"),
 }
 NOTHING = "999999999"
 
@@ -92,6 +94,9 @@ def make_world() -> World:
     """The cast; rita reads Northwind only, dana is staff without a grant, ada is staff with one over Contoso."""
     cast = make_cast()
     fill(cast)
+    SavedView.objects.create(
+        owner=cast.alice, name=canary(cast.contoso), query=f"tenant={SLUG}", created_at=NOW, changed_at=NOW
+    )
     raise_alarm(key="k", sentence="The secret is wrong.")
     record(Event(by=WORKER, action="test", tenant=cast.contoso.entra_id))
     people = {
@@ -120,6 +125,7 @@ def values_for(cast: Cast, model: type[models.Model] | None) -> dict[str, str]:
     found = {name: theirs for name, (theirs, _) in PLACES.items()}
     found["content_type_id"] = str(ContentType.objects.get_for_model(model or Tenant).pk)
     found["visit"] = str(Visit.objects.filter(user=cast.alice).values_list("pk", flat=True)[0])
+    found["view"] = str(SavedView.objects.filter(owner=cast.alice).values_list("key", flat=True)[0])
     found["id"] = str(cast.alice.pk)
     found["object_id"] = str(key_of(cast.contoso, model or Tenant))
     return found

@@ -1,9 +1,9 @@
-// The queue: keyboard, what is new after each update, and a reader's place that does not move.
+// The queue: keyboard, what is new after each update, and a row under the pointer or the focus that does not move.
 (function () {
   "use strict";
 
   const links = () => [...document.querySelectorAll("#queue [data-open]")];
-  const rowIds = () => new Set([...document.querySelectorAll("#queue [data-row]")].map((row) => row.id));
+  const rows = (within) => [...within.querySelectorAll("[data-row]")];
   let before = null;
 
   function move(step) {
@@ -38,33 +38,120 @@
     keys[event.key]();
   });
 
+  // --- updates ----------------------------------------------------------------------------------------------------------
+
+  // The row that somebody is at: with the focus in it, or under the pointer.
+  function heldRow() {
+    const focused = document.activeElement && document.activeElement.closest("#queue [data-row]");
+    return focused || document.querySelector("#queue [data-row]:hover");
+  }
+
+  // Its place would change, or it would be gone.
+  function wouldMove(held, fresh) {
+    const place = (all) => all.findIndex((row) => row.id === held.id);
+    return place(rows(document.getElementById("queue"))) !== place(rows(fresh));
+  }
+
+  function stamps(within) {
+    return new Map(rows(within).map((row) => [row.id, row.dataset.stamp]));
+  }
+
+  function announceRows(detail) {
+    document.dispatchEvent(new CustomEvent("queue:rows", { detail }));
+  }
+
+  // Everything but places: rows that stay get their new content where they are, new ones wait behind a button.
+  function holdBack(queue, fresh) {
+    const known = stamps(queue);
+    const waiting = rows(fresh).filter((row) => !known.has(row.id)).length;
+    const changed = rows(fresh).filter((row) => known.has(row.id) && known.get(row.id) !== row.dataset.stamp);
+    for (const row of changed) {
+      const old = document.getElementById(row.id);
+      const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+      const now = document.importNode(row, true);
+      now.classList.add("is-changed");
+      old.replaceWith(now);
+      window.htmx.process(now);
+      if (focused && document.getElementById(focused)) document.getElementById(focused).focus();
+    }
+    for (const part of [".counts", ".queue-line > .muted"]) {
+      const [old, now] = [queue.querySelector(part), fresh.querySelector(part)];
+      if (old && now) old.replaceWith(document.importNode(now, true));
+    }
+    // From now on only what is newer than this is told; the path that htmx asks is in the attribute.
+    queue.setAttribute("hx-get", fresh.getAttribute("hx-get") || queue.getAttribute("hx-get"));
+    window.htmx.process(queue);
+    const words = waiting ? `${waiting} new` : "New order";
+    const bar = document.getElementById("arrivals");
+    if (bar.hidden || bar.firstElementChild.textContent !== words) window.portal.announce(words);
+    bar.firstElementChild.textContent = words;
+    bar.hidden = false;
+    announceRows({ changed: changed.map((row) => row.id), arrived: [] });
+  }
+
+  const isWaiting = () => {
+    const bar = document.getElementById("arrivals");
+    return bar !== null && !bar.hidden;
+  };
+
+  // What waits is asked for as soon as nobody is at a row, or at a press of the button: an address without a version
+  // answers with everything.
+  const everything = (path) => path.replace(/([?&])version=[^&]*&?/, "$1");
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.elt.id === "queue" && isWaiting() && !heldRow()) event.detail.path = everything(event.detail.path);
+  });
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-arrivals]")) return;
+    const queue = document.getElementById("queue");
+    before = { isUpdate: true, isWanted: true };
+    window.htmx.ajax("GET", everything(queue.getAttribute("hx-get")), { target: "#queue", swap: "outerHTML" });
+  });
+
   // The first row in sight stays where it is when others arrive above it.
   function anchor() {
     if (window.scrollY < 200) return null;
-    const row = [...document.querySelectorAll("#queue [data-row]")].find((one) => one.getBoundingClientRect().top >= 0);
+    const row = rows(document).find((one) => one.getBoundingClientRect().top >= 0);
     return row ? { id: row.id, top: row.getBoundingClientRect().top } : null;
   }
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target.id !== "queue" || !event.detail.shouldSwap) return;
-    const isUpdate = event.detail.requestConfig.elt.id === "queue";
-    before = { isUpdate, ids: rowIds(), anchor: isUpdate ? anchor() : null };
+    const queue = document.getElementById("queue");
+    if (event.detail.target !== queue || !event.detail.shouldSwap) return;
+    const isWanted = Boolean(before && before.isWanted);
+    const isUpdate = isWanted || event.detail.requestConfig.elt.id === "queue";
+    before = { isUpdate, isWanted, stamps: stamps(queue), anchor: isUpdate && !isWanted ? anchor() : null };
+    const held = isUpdate && !isWanted ? heldRow() : null;
+    if (!held) return;
+    const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
+    const fresh = page.getElementById("queue");
+    if (!fresh || !wouldMove(held, fresh)) return;
+    event.detail.shouldSwap = false;
+    before = null;
+    holdBack(queue, fresh);
   });
 
   document.addEventListener("htmx:afterSettle", (event) => {
-    if (!before || !document.getElementById("queue")) return;
-    const { isUpdate, ids, anchor: place } = before;
+    if (!before || !before.stamps || !document.getElementById("queue")) return;
+    const { isUpdate, isWanted, stamps: known, anchor: place } = before;
     before = null;
     if (!isUpdate) {
       const count = links().length;
       window.portal.announce(count ? `${count} incidents shown` : "No incident matches");
+      announceRows({ changed: [], arrived: [] });
       return;
     }
-    const arrived = [...rowIds()].filter((id) => !ids.has(id));
-    for (const id of arrived) document.getElementById(id).classList.add("is-new");
+    const shown = rows(document.getElementById("queue"));
+    const arrived = shown.filter((row) => !known.has(row.id));
+    const changed = shown.filter((row) => known.has(row.id) && known.get(row.id) !== row.dataset.stamp);
+    for (const row of arrived) row.classList.add("is-new");
+    for (const row of changed) row.classList.add("is-changed");
     const row = place && document.getElementById(place.id);
     if (row) window.scrollBy(0, row.getBoundingClientRect().top - place.top);
-    if (arrived.length) window.portal.announce(`${arrived.length} new`);
+    if (isWanted && arrived.length) arrived[0].querySelector("[data-open]").focus();
+    if (arrived.length && !isWanted) window.portal.announce(`${arrived.length} new`);
+    announceRows({ changed: changed.map((one) => one.id), arrived: arrived.map((one) => one.id) });
   });
 
   // Nothing new, but the tenants have been looked at again.
@@ -73,19 +160,14 @@
     if (oldest && event.detail.oldest) oldest.dateTime = event.detail.oldest;
   });
 
-  // The closed list of tenants says how many are chosen; the page says so itself where it is loaded anew.
+  // Closed menus say how much is chosen in them; the page says so itself where it is loaded anew.
   document.addEventListener("change", (event) => {
-    const place = document.getElementById("tenants-chosen");
-    if (!place || event.target.name !== "tenant") return;
-    const count = document.querySelectorAll("[name=tenant]:checked").length;
-    place.textContent = count ? `Tenants (${count})` : "Tenants";
-  });
-
-  // The box above a long list of tenants narrows it.
-  document.addEventListener("input", (event) => {
-    const list = event.target.dataset && document.getElementById(event.target.dataset.narrow || "");
-    if (!list) return;
-    const wanted = event.target.value.trim().toLowerCase();
-    for (const label of list.children) label.hidden = !label.textContent.toLowerCase().includes(wanted);
+    const form = document.getElementById("filters");
+    if (!form || !form.contains(event.target)) return;
+    const tenants = document.getElementById("tenants-chosen");
+    const count = form.querySelectorAll("[name=tenant]:checked").length;
+    if (tenants) tenants.textContent = count ? `Tenants (${count})` : "Tenants";
+    const more = [...form.querySelectorAll("#more :is(select, input)")].filter((one) => one.value && one.name !== "clock");
+    document.getElementById("more-chosen").textContent = more.length ? `More filters (${more.length})` : "More filters";
   });
 })();
