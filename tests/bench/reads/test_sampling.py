@@ -26,7 +26,7 @@ def test_what_is_told_is_taken_over_all_rounds() -> None:
     found = Timings()
     found.add("a", [1, 2])
     found.add("a", [3])
-    assert found.told() == {"a": {"p50": 2, "p95": 3, "n": 3}}
+    assert found.told() == {"a": {"p50": 2, "p95": 3, "least": 1, "n": 3}}
 
 
 def test_a_call_is_told_which_one_it_is() -> None:
