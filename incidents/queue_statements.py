@@ -37,7 +37,7 @@ WITH fence AS MATERIALIZED (
 KEYS_IN_FENCE = f"""{FENCE}
 SELECT f.id FROM fence f WHERE {{tests}} ORDER BY f.updated_at DESC, f.id DESC LIMIT %(limit)s
 """  # noqa: S608  the constant above alone
-# Words: texts are looked up one by one too. LIMIT keeps the planner from a join, for which it reads all texts there are:
+# Words: texts are looked up one by one too. LIMIT keeps the planner from a join, for which it reads every text it has:
 # over a million, that took ten times as long. A row without search text, such as a stub, can still be found by number.
 KEYS_WITH_WORDS = f"""{FENCE}
 SELECT f.id FROM fence f LEFT JOIN LATERAL (SELECT t.text FROM incidents_incidentsearch t
