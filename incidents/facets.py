@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from defender.vocabulary import CLASSIFICATIONS, SERVICES
 from incidents.attack import techniques
-from incidents.filters import KEY_OF_STATUS, ME, NOBODY, SEVERITIES, Filters, address_for
+from incidents.filters import KEY_OF_STATUS, ME, NOBODY, SEVERITIES, Filters, address_for, with_value
 from incidents.freshness import TenantFreshness
 from incidents.models import Severity, Status
 from incidents.queue_statements import held_keys, keys_statement
@@ -155,7 +155,7 @@ def _facet(name: str, title: str, counted: Counter[str], filters: Filters, is_ca
         merged[_same(name, value)] += n
     best = sorted(merged.items(), key=lambda pair: (-pair[1], pair[0]))
     choices = [
-        Choice(value, WORDS[name](value), _number(n, is_capped), replace(filters, **{name: value}))
+        Choice(value, WORDS[name](value), _number(n, is_capped), with_value(filters, name, value))
         for value, n in best[:SHOWN]
         if value
     ]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -130,7 +131,9 @@ SINGLE: Mapping[str, str] = {
 def read_filters(query: QueryDict) -> Filters:
     """The filters in an address."""
     status, clock = query.get("status", "open"), query.get("clock", "updated")
-    single = {_attribute(name): query.get(name, "")[:MAX_TEXT].replace("\x00", "").strip() for name in SINGLE}
+    single: dict[str, Any] = {
+        _attribute(name): query.get(name, "")[:MAX_TEXT].replace("\x00", "").strip() for name in SINGLE
+    }
     single |= {name: single[name] if duration(single[name]) else "" for name in ("newer", "older")}
     return Filters(
         tenants=tuple(dict.fromkeys(slug[:80] for slug in query.getlist("tenant") if slug))[:MAX_TENANTS],
@@ -190,7 +193,13 @@ def _in_force(filters: Filters, tenant_names: Mapping[str, str]) -> Iterator[tup
         yield f"Status: {STATUSES[filters.status]}", replace(filters, status="open")
     for name, words in SINGLE.items():
         if value := getattr(filters, _attribute(name)):
-            yield f"{words}: {_said(filters, name, value)}", replace(filters, **{_attribute(name): ""})
+            yield f"{words}: {_said(filters, name, value)}", with_value(filters, _attribute(name), "")
+
+
+def with_value(filters: Filters, attribute: str, value: str) -> Filters:
+    """The filters with another value of one that is a text."""
+    wanted: dict[str, Any] = {attribute: value}
+    return replace(filters, **wanted)
 
 
 def _said(filters: Filters, name: str, value: str) -> str:

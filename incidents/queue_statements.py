@@ -60,7 +60,8 @@ WHERE e.value = ANY(%(value{{place}})s) AND e.kind IN ({KINDS}) AND e.tenant_id 
 """  # noqa: S608
 # What is open is shown; how many others hold what was looked up, a thousand at most.
 ELSEWHERE = f"""
-SELECT count(*) FILTER (WHERE status <> {Status.REDIRECTED.value:d}), count(*) FILTER (WHERE status = {Status.REDIRECTED.value:d})
+SELECT count(*) FILTER (WHERE status <> {Status.REDIRECTED.value:d}),
+       count(*) FILTER (WHERE status = {Status.REDIRECTED.value:d})
 FROM (SELECT q.status FROM incidents_incident q
       WHERE q.tenant_id = ANY(%(tenants)s::bigint[]) AND NOT q.is_open{{narrow}} LIMIT %(limit)s) others
 """  # noqa: S608
@@ -170,8 +171,8 @@ def _held(filters: Filters, parameters: dict[str, Any]) -> str:
     for place, word in enumerate(asked.words):
         parameters[f"word{place}"] = f"%{escaped(word)}%"
         tests.append(
-            "(SELECT s.text FROM incidents_incidentsearch s WHERE s.incident_id = q.id AND s.tenant_id = q.tenant_id"
-            f" LIMIT 1) LIKE %(word{place})s"
+            "(SELECT s.text FROM incidents_incidentsearch s"  # noqa: S608
+            f" WHERE s.incident_id = q.id AND s.tenant_id = q.tenant_id LIMIT 1) LIKE %(word{place})s"
         )
     return _joined([*tests, *_of_children(filters, parameters, "q")])
 

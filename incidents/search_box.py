@@ -1,8 +1,8 @@
 """What somebody typed into the queue's one search box: numbers, exact values of evidence, and words.
 
-A value in one of the usual shapes (hash, address, mail, host, URL, id) is looked up exactly, in all of history; whatever
-is in quotes, and everything else, is a word. Defanged spellings (``hxxps``, ``[.]``) are understood. Nothing here is an
-error: what has no shape is a word.
+A value in one of the usual shapes (hash, address, mail, host, URL, id) is looked up exactly, in all of history;
+whatever is in quotes, and everything else, is a word. Defanged spellings (``hxxps``, ``[.]``) are understood. Nothing
+here is an error: what has no shape is a word.
 """
 
 from __future__ import annotations

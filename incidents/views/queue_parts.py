@@ -99,7 +99,7 @@ def bar(
 
 def exact_facets(filters: Filters, counts: Counts) -> list[Facet]:
     """Status, severity and nobody, from the roll-up."""
-    statuses = [_choice(filters, STATUSES[key], n, status=key) for key, n in counts.by_status.items() if key != "all"]
+    statuses = [_choice(filters, word, counts.by_status[key], status=key) for key, word in STATUSES.items()]
     severities = [
         _choice(filters, severity.label, counts.by_severity[key], severities=(key,))
         for key, severity in SEVERITIES.items()

@@ -60,6 +60,13 @@
     document.dispatchEvent(new CustomEvent("queue:rows", { detail }));
   }
 
+  // The answer beside the page, to compare with. Only htmx makes markup of text, through the gate.
+  function aside(text) {
+    const holder = document.createElement("div");
+    window.htmx.swap(holder, text, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 });
+    return holder.querySelector("#queue");
+  }
+
   // Everything but places: rows that stay get their new content where they are, new ones wait behind a button.
   function holdBack(queue, fresh) {
     const known = stamps(queue);
@@ -124,8 +131,7 @@
     before = { isUpdate, isWanted, stamps: stamps(queue), anchor: isUpdate && !isWanted ? anchor() : null };
     const held = isUpdate && !isWanted ? heldRow() : null;
     if (!held) return;
-    const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
-    const fresh = page.getElementById("queue");
+    const fresh = aside(event.detail.serverResponse);
     if (!fresh || !wouldMove(held, fresh)) return;
     event.detail.shouldSwap = false;
     before = null;

@@ -11,6 +11,7 @@ ALL = "__import__('django.db.models', fromlist=['x']).QuerySet(model={})"
 ONE_PAGE = "ORDER BY q.updated_at DESC, q.id DESC LIMIT %(limit)s"
 MINE = "tenant_id__in=member_tenants(signed_in(request).pk)"
 ACCESS = "tenants/access.py"
+VIEW, VIEWS = "incidents/saved_views.py", "tests/incidents/test_saved_views.py::"
 INCIDENT, QUEUE, ADMIN = "incidents/access.py", "incidents/queue_statements.py", "incidents/admin.py"
 FOUND = 'Incident.objects.select_related("tenant").filter(tenant__slug'
 HAS_PERM = """every page registered there; read-only ones refuse change.\"\"\"
@@ -107,6 +108,45 @@ PAGES: tuple[Break, ...] = (
             edit(QUEUE, "WHERE q.tenant_id = ANY(%(tenants)s::bigint[]) AND q.is_open ORDER", "WHERE q.is_open ORDER"),
         ),
         (f"{SAME}test_no_sequence_of_requests_tells_whether_other_tenants_exist",),
+    ),
+    Break(
+        "the menu of tenants and their freshness are everybody's",
+        (
+            OPEN,
+            edit(
+                "incidents/freshness.py",
+                "mine = Tenant.objects.filter(pk__in=member_tenants(user.pk))",
+                f"mine = {ALL.format('Tenant')}",
+            ),
+        ),
+        (f"{PAST}[incidents:queue_tenants]", f"{PAST}[incidents:queue_freshness]"),
+    ),
+    Break(
+        "a shared view tells whom it names",
+        (edit("incidents/queue.py", "slug if slug in known else UNAVAILABLE", "slug"),),
+        (f"{VIEWS}test_a_shared_view_tells_nobody_of_tenants_and_groups_they_may_not_see",),
+    ),
+    Break(
+        "a saved view is anybody's who knows its key",
+        (
+            OPEN,
+            edit(
+                VIEW,
+                "mine = SavedView.objects.filter(Q(owner=user) | Q(is_shared=True))",
+                "mine = SavedView.objects.all()",
+            ),
+        ),
+        (f"{PAST}[incidents:saved_view]", f"{VIEWS}test_what_is_not_shared_does_not_exist_for_others"),
+    ),
+    Break(
+        "a shared view is changed by everybody",
+        (
+            OPEN,
+            edit(
+                VIEW, "return view.owner_id == user.pk or (view.is_shared and user.is_staff)", "return view.is_shared"
+            ),
+        ),
+        (f"{VIEWS}test_a_shared_view_is_changed_by_its_owner_and_by_staff_and_by_nobody_else",),
     ),
     Break(
         "a cursor works for whoever has it",
