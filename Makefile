@@ -57,7 +57,7 @@ crash-points: bootstrap-dev ## kill a worker twenty times at every step of a pas
 soak-outbox: bootstrap-dev ## two thousand changes carried to the sandbox while workers are killed (8 minutes at most; ARGS="--actions 160 --tenants 4")
 	exec $(PYTHON) -m tests.soak.outbox $(ARGS)
 
-bench: bootstrap-dev ## what the sync costs beside other ways of doing it (8 minutes at most; ARGS="--quick")
+bench: bootstrap-dev ## what the sync and the pages cost beside other ways (20 minutes at most; ARGS="--quick", SIZE=5M)
 	exec $(PYTHON) -m tests.bench $(ARGS)
 
 lint: bootstrap-dev ## find slips in code and templates

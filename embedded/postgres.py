@@ -80,7 +80,8 @@ def _settings(places: Places) -> dict[str, str]:
         "listen_addresses": "",
         "unix_socket_directories": f'"{sockets}"',
         "port": str(PORT),
-        "shared_buffers": "128MB",
+        # Benchmarks hold more than a demo does.
+        "shared_buffers": os.environ.get("EMBEDDED_SHARED_BUFFERS", "128MB"),
         "max_connections": "100",
         "jit": "off",
         "timezone": "UTC",

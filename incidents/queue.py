@@ -25,8 +25,6 @@ from incidents.freshness import Freshness, TenantFreshness, freshness_of, tenant
 from incidents.models import Severity, Status
 from incidents.queue_statements import (
     ASSIGNEES,
-    KEYS_AT_A_GLANCE,
-    KEYS_WITH_WORDS,
     MERGED,
     elsewhere_statement,
     held_keys,
@@ -252,11 +250,11 @@ def _found(filters: Filters, tenant_ids: Sequence[int], place: Place | None) -> 
         if rows or (place and is_found_exactly(filters, tenant_ids)):
             return Found(rows, exactly=True)
     if filters.words or filters.is_deep:
-        glance = rows_statement(filters, place, parameters, with_words=KEYS_AT_A_GLANCE)
+        glance = rows_statement(filters, place, parameters)
         rows = select(glance, parameters | {"searched": min(GLANCED, SEARCHED)})
         if len(rows) > PAGE:
             return Found(rows)
-    return Found(select(rows_statement(filters, place, parameters, with_words=KEYS_WITH_WORDS), parameters))
+    return Found(select(rows_statement(filters, place, parameters), parameters))
 
 
 def _parameters(tenant_ids: Sequence[int]) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from incidents.models import Status
 # an explicit list of tenants, because only then does the planner choose between the index over everything (many
 # tenants) and the one by tenant and severity (few); and `is_open` stands there literally, because a partial index is
 # used only where the predicate can be proved from the text of the statement. Django binds parameters on the client's
-# side, so every run is planned for its own lists. The outer select fetches fifty rows by primary key.
+# side, so every run is planned for its own lists. The outer select fetches fifty rows by primary key, of those that the
+# inner one has just found in the same snapshot: naming a thousand tenants there again would double the planning.
 ROWS = """
 SELECT i.id, i.tenant_id, i.number, i.name, i.status, i.remote_status, i.severity, i.remote_severity, i.assigned_to,
        i.alert_count, i.host, i.account, i.updated_at, i.changed_at, i.redirect_number, i.is_stub, i.cleaned, i.gone_at,
        i.created_at, i.classification, i.determination
 FROM incidents_incident i
-WHERE i.tenant_id = ANY(%(tenants)s::bigint[]) AND i.id = ANY(ARRAY({keys}))
+WHERE i.id = ANY(ARRAY({keys}))
 ORDER BY i.updated_at DESC, i.id DESC
 """
 KEYS = """
@@ -35,29 +36,27 @@ WITH within AS MATERIALIZED (
 SELECT w.id FROM within w ORDER BY w.updated_at DESC, w.id DESC LIMIT %(limit)s
 """
 # Whatever no index of incidents can answer is asked of a fence of the newest keys; without it something rare would walk
-# every row.
+# every row. All columns of the fence stand in the queue's indexes, which spares it the table.
 FENCE = """
 WITH fence AS MATERIALIZED (
-    SELECT q.id, q.tenant_id, q.number, q.updated_at FROM incidents_incident q
+    SELECT q.id, q.tenant_id, q.updated_at FROM incidents_incident q
     WHERE q.tenant_id = ANY(%(tenants)s::bigint[]){narrow} ORDER BY q.updated_at DESC, q.id DESC LIMIT %(searched)s)
 """
 # Tags, techniques and sources: looked up one by one, until the page is full.
 KEYS_IN_FENCE = f"""{FENCE}
 SELECT f.id FROM fence f WHERE {{tests}} ORDER BY f.updated_at DESC, f.id DESC LIMIT %(limit)s
 """  # noqa: S608  the constant above alone
-# Words. A row without search text, such as a stub, can still be found by its number.
+# Words: texts are looked up one by one too. LIMIT keeps the planner from a join, for which it reads every text it has:
+# over a million, that took ten times as long. A row without search text, such as a stub, can still be found by number.
 KEYS_WITH_WORDS = f"""{FENCE}
-SELECT f.id FROM fence f LEFT JOIN incidents_incidentsearch s
-    ON s.incident_id = f.id AND s.tenant_id = ANY(%(tenants)s::bigint[])
-WHERE {{tests}} ORDER BY f.updated_at DESC, f.id DESC LIMIT %(limit)s
-"""  # noqa: S608
-# The same over few incidents: their texts are looked up one by one (LIMIT keeps the planner from reading all texts of a
-# tenant at once), until the page is full.
-KEYS_AT_A_GLANCE = f"""{FENCE}
 SELECT f.id FROM fence f LEFT JOIN LATERAL (SELECT t.text FROM incidents_incidentsearch t
     WHERE t.incident_id = f.id AND t.tenant_id = f.tenant_id LIMIT 1) s ON true
 WHERE {{tests}} ORDER BY f.updated_at DESC, f.id DESC LIMIT %(limit)s
 """  # noqa: S608
+NUMBERED = """
+f.id = ANY(ARRAY(SELECT n.id FROM incidents_incident n
+    WHERE n.tenant_id = ANY(%(tenants)s::bigint[]) AND n.number = %(number{place})s))
+"""
 # The kinds whose values are looked up, as the index on values has them: a partial index wants its predicate literally.
 KINDS = "'device', 'file', 'ip', 'mailbox', 'mailmessage', 'url', 'user'"
 # Incidents that hold a value, by equality alone: under row-level security an index is used only for conditions whose
@@ -96,22 +95,18 @@ WHERE newest.assigned_to <> '' ORDER BY 1 LIMIT 100
 """
 
 
-def rows_statement(
-    filters: Filters, place: Place | None, parameters: dict[str, Any], *, with_words: str = KEYS_WITH_WORDS
-) -> str:
+def rows_statement(filters: Filters, place: Place | None, parameters: dict[str, Any]) -> str:
     """The statement for one page; adds to ``parameters`` what its conditions need."""
-    return ROWS.format(keys=keys_statement(filters, place, parameters, with_words=with_words))
+    return ROWS.format(keys=keys_statement(filters, place, parameters))
 
 
-def keys_statement(
-    filters: Filters, place: Place | None, parameters: dict[str, Any], *, with_words: str = KEYS_WITH_WORDS
-) -> str:
+def keys_statement(filters: Filters, place: Place | None, parameters: dict[str, Any]) -> str:
     """The same without the rows: keys in the order of the queue."""
     narrow = _narrow(filters, place, parameters)
     tests = [*_of_words(filters.words, parameters), *_of_children(filters, parameters, "f")]
     if not tests:
         return (KEYS_WITHIN_DAYS if are_few(filters.dates) else KEYS).format(narrow=narrow)
-    inside = with_words if filters.words else KEYS_IN_FENCE
+    inside = KEYS_WITH_WORDS if filters.words else KEYS_IN_FENCE
     return inside.format(narrow=narrow, tests=" AND ".join(tests))
 
 
@@ -198,7 +193,7 @@ def _of_words(words: tuple[str, ...], parameters: dict[str, Any]) -> Iterator[st
         test = f"s.text LIKE %(word{place})s"
         if word.isascii() and word.isdigit() and len(word) < 19:
             parameters[f"number{place}"] = int(word)
-            test = f"({test} OR f.number = %(number{place})s)"
+            test = f"({test} OR {NUMBERED.format(place=place)})"
         yield test
 
 
