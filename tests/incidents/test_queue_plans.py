@@ -44,7 +44,7 @@ def test_a_page_names_its_tenants_once() -> None:
 def test_a_number_among_words_finds_an_incident_without_any_text(cast: Cast) -> None:
     made = make_incident(cast.contoso, 4711, name="")
     with scope.tenant(cast.contoso.pk):
-        made.search.delete()  # type: ignore[attr-defined]
+        made.search.delete()
     make_incident(cast.fabrikam, 4711)
     with scope.person(cast.bob):
         found = find_rows(Filters(text='"4711"'), [cast.contoso.pk], None)
