@@ -54,7 +54,7 @@ audit-million: bootstrap-dev ## make and verify an audit log of a million rows; 
 crash-points: bootstrap-dev ## kill a worker twenty times at every step of a pass; figures in .local/crash-points.json
 	exec $(PYTHON) -m tests.crash $(ARGS)
 
-soak-outbox: bootstrap-dev ## two thousand changes carried to the sandbox while workers are killed (8 minutes at most; ARGS="--actions 160 --tenants 4")
+soak-outbox: bootstrap-dev ## two thousand changes carried to the sandbox while workers are killed (15 minutes at most; ARGS="--actions 160 --tenants 4")
 	exec $(PYTHON) -m tests.soak.outbox $(ARGS)
 
 bench: bootstrap-dev ## what the sync costs beside other ways of doing it (8 minutes at most; ARGS="--quick")

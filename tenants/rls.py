@@ -26,7 +26,7 @@ def content(table: str, *, web: str = "SELECT") -> migrations.RunSQL:
     return migrations.RunSQL(
         _forced(table)
         + _policy(table, "people", "portal_web", member("tenant_id"))
-        + _policy(table, "claimed_tenant", "portal_worker", f"tenant_id = {TENANT}")
+        + _claimed(table)
         + f"GRANT {web} ON {table} TO portal_web; GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO portal_worker;"
         + _sequence(table),
         migrations.RunSQL.noop,
@@ -62,7 +62,7 @@ def decisions(table: str, *, roles: str, columns: str) -> migrations.RunSQL:
         + f"CREATE POLICY people_read ON {table} FOR SELECT TO portal_web USING ({member('tenant_id')});"
         + f"CREATE POLICY people_decide ON {table} FOR INSERT TO portal_web WITH CHECK (user_id = {USER} AND {may});"
         + f"CREATE POLICY people_change ON {table} FOR UPDATE TO portal_web USING ({may}) WITH CHECK ({may});"
-        + _policy(table, "claimed_tenant", "portal_worker", f"tenant_id = {TENANT}")
+        + _claimed(table)
         + f"GRANT SELECT, INSERT, UPDATE ({columns}) ON {table} TO portal_web;"
         + f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO portal_worker;"
         + _sequence(table),
@@ -104,6 +104,10 @@ def _forced(table: str) -> str:
     return f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; ALTER TABLE {table} FORCE ROW LEVEL SECURITY;" + _policy(
         table, "owner", "portal_owner", "true"
     )
+
+
+def _claimed(table: str) -> str:
+    return _policy(table, "claimed_tenant", "portal_worker", f"tenant_id = {TENANT}")
 
 
 def _policy(table: str, name: str, role: str, condition: str) -> str:

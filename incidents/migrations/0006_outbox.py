@@ -239,7 +239,7 @@ class Migration(migrations.Migration):
         own("incidents_batch"),
         connection("incidents_delivery"),
         connection("incidents_tenantassignee"),
-        shared("incidents_assignee", web="SELECT, INSERT, UPDATE, DELETE", worker="SELECT, INSERT, UPDATE, DELETE"),
+        shared("incidents_assignee", web="SELECT, INSERT, UPDATE, DELETE", worker="SELECT, INSERT, UPDATE"),
         migrations.RunSQL(NOTE_DUE, migrations.RunSQL.noop),
         migrations.RunSQL(ASSIGNABLE, migrations.RunSQL.noop),
     ]

@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = Path(".local/outbox-soak.json")
 PER_INCIDENT = 4  # two decisions, each of a status and a comment
-KILL_EVERY = 12  # writes, so that workers get somewhere on a slow machine too
+KILL_EVERY = 30  # writes, so that workers get somewhere on a slow machine too
 LOST, OTHER_HAND = 0.1, 0.03
 WORKERS = 2
 
@@ -192,7 +192,7 @@ def main() -> int:
     parser.add_argument("--actions", type=int, default=2_000, help="changes, four per incident")
     parser.add_argument("--tenants", type=int, default=40)
     parser.add_argument("--seed", type=int, default=20264)
-    parser.add_argument("--limit", type=float, default=420.0, help="seconds after which it is given up")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds after which it is given up")
     asked = parser.parse_args()
     from tests.own_database import own_database
 

@@ -14,7 +14,7 @@ from rich.progress import track
 from accounts.models import User
 from audit.record import COMMAND_LINE, Event, record
 from demo.cast import EMERGENCY, GRANTS, PASSWORD, PEOPLE, STAFF, TENANT_ID, Person
-from incidents.assignees import set_address
+from incidents.models import Assignee
 from tenants import consent, scope
 from tenants.grants import grant_everywhere
 from tenants.models import Grant, Tenant
@@ -61,13 +61,12 @@ class Command(BaseCommand):
             user = User.objects.create(
                 tid=TENANT_ID, oid=person.object_id, display_name=person.name, is_staff=STAFF in person.roles
             )
+            Assignee.objects.create(user=user, address=person.address)
             for role, customer in GRANTS[person.user_name]:
                 if customer is None:
                     grant_everywhere(user=user, role=role, by=COMMAND_LINE)
                 elif tenant := Tenant.objects.filter(customer__name=customer).first():
                     Grant.objects.create(user=user, role=role, tenant=tenant)
-            address = f"{person.user_name}@mssp.example"
-            set_address(user=user, tenant=None, address=address, by=COMMAND_LINE, now=timezone.now())
             record(Event(by=COMMAND_LINE, action="seed demo account", subject=person.user_name))
 
     def _add_emergency_account(self) -> None:

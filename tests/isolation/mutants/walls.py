@@ -48,6 +48,17 @@ WALLS: tuple[Break, ...] = (
         ),
         (f"{MANAGERS}test_no_manager_answers_outside_a_scope",),
     ),
+    # Decisions.
+    Break(
+        "whoever may only read decides",
+        (edit(RLS, " AND m.role IN ({roles})", ""),),
+        (f"{SCHEMA}test_people_decide_in_their_own_name_and_only_where_they_may_triage",),
+    ),
+    Break(
+        "people decide in another's name",
+        (edit(RLS, "WITH CHECK (user_id = {USER} AND {may})", "WITH CHECK ({may})"),),
+        (f"{SCHEMA}test_people_decide_in_their_own_name_and_only_where_they_may_triage",),
+    ),
     # Row-level security.
     Break(
         "one table has no row-level security",
