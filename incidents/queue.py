@@ -106,6 +106,11 @@ class QueueRow:
         return ": ".join(words)
 
     @property
+    def alerts(self) -> str:
+        """The number of alerts for people; a filter in the template would cost more than the rest of the cell."""
+        return f"{self.alert_count:,}"
+
+    @property
     def stamp(self) -> str:
         """Differs where anything of the row does."""
         return f"{self.changed_at.timestamp():.6f}-{self.merged_from}-{self.token}-{self.on_its_way}-{self.conflicts}"
