@@ -25,18 +25,19 @@ def sync_slow() -> None:
 
 
 @shared_task(name="incidents.deliver_due", bind=True)
-def deliver_due(self: Any, is_extra: bool = False) -> None:
+def deliver_due(self: Any) -> None:
     """Carry what analysts decided to Microsoft, tenant by tenant.
 
-    Where something falls due before the next wake-up, such as the end of a time for undoing, it wakes itself once more
-    then: an analyst looks at the clock.
+    Where something falls due before the next wake-up, such as the end of a time for undoing, it wakes a worker once
+    more then: an analyst looks at the clock.
     """
     outbox.work()
     wait = deliveries.next_due_in()
-    if (
-        not is_extra
-        and not self.request.called_directly
-        and wait is not None
-        and wait < settings.SYNC_WAKE.total_seconds()
-    ):
-        deliver_due.apply_async(kwargs={"is_extra": True}, countdown=max(wait, 0.05), expires=max(wait, 0) + 60)
+    if not self.request.called_directly and wait is not None and wait < settings.SYNC_WAKE.total_seconds():
+        deliver_soon.apply_async(countdown=max(wait, 0.05), expires=max(wait, 0) + 60)
+
+
+@shared_task(name="incidents.deliver_soon")
+def deliver_soon() -> None:
+    """The same between two wake-ups; it wakes nobody, so that one wake-up has one of these at most."""
+    outbox.work()

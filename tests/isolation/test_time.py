@@ -30,6 +30,8 @@ PAGES = ("/incidents/contoso/7/", "/incidents/contoso/7/raw/", "/incidents/conto
 TASKS = {
     "incidents.sync_due": "for the portal: whatever is due",
     "incidents.sync_slow": "for the portal: whatever is due",
+    "incidents.deliver_due": "for who decided, whose rights are looked at again: tests/incidents/test_outbox.py",
+    "incidents.deliver_soon": "for who decided, whose rights are looked at again: tests/incidents/test_outbox.py",
     "tenants.check_due": "for the portal: whatever is due",
     "tenants.watch_credential": "for the portal",
     "tenants.drop_old_runs": "for the portal",

@@ -52,6 +52,11 @@
 
   function choose(next) {
     const all = options();
+    // What is hidden keeps neither the choice nor the name that an option in sight gets.
+    for (const one of dialog.querySelectorAll("[role=option]")) {
+      one.removeAttribute("id");
+      one.setAttribute("aria-selected", "false");
+    }
     all.forEach((one, number) => (one.id = `palette-${number}`));
     at = all.length ? (next + all.length) % all.length : 0;
     all.forEach((one, number) => one.setAttribute("aria-selected", String(number === at)));
