@@ -225,5 +225,5 @@ def test_a_hundred_tenants_do_not_add_queries(
         make_incident(tenants[number % 100], number)
     with django_assert_max_num_queries(21):
         client.get(reverse("incidents:queue"))
-    with django_assert_max_num_queries(16):  # what an open page asks for every few seconds
+    with django_assert_max_num_queries(17):  # what an open page asks for every few seconds
         client.get(reverse("incidents:queue_rows"), headers=FRAGMENT)
