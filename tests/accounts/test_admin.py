@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.db import DatabaseError, models
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role
+from api.models import Token
 from audit.admin import ReadOnlyAdmin
 from audit.models import AuditEvent
 from audit.record import WORKER, Event, record
@@ -30,6 +33,8 @@ def cast(db: None) -> Cast:
     cast = make_cast()
     fill(cast)
     Grant.objects.create(user=cast.bob, group=TenantGroup.objects.get(), role=Role.VIEWER)
+    now = timezone.now()
+    Token.objects.create(owner=cast.bob, name="contoso", digest="d", created_at=now, expires_at=now + timedelta(days=1))
     raise_alarm(key="k", sentence="The secret is wrong.")
     record(Event(by=WORKER, action="test", tenant=cast.contoso.entra_id))
     return cast
