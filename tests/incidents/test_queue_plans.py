@@ -32,7 +32,7 @@ BIG = (
 )
 HASH = "ab" * 32
 
-# 60,000 incidents, one in eight open, a third of them with an alert and evidence.
+# 60,000 incidents, one in eight open, a third of them with an alert and five pieces of evidence.
 FILL = """
 INSERT INTO incidents_incident (tenant_id, number, name, status, remote_status, severity, remote_severity, is_open,
     classification, determination, updated_at, updated_text, alert_count, evidence_count, host, account, web_link,
@@ -51,8 +51,9 @@ INSERT INTO incidents_alert (tenant_id, incident_id, alert_id, title, descriptio
 SELECT tenant_id, id, 'a' || id, '', '', '', '', 1, '', '', '', '', '', '', '', '', '', '[]', '\\x00'
 FROM incidents_incident WHERE number %% 3 = 0;
 INSERT INTO incidents_evidence (tenant_id, alert_id, kind, value, key, verdict, remediation_status, data)
-SELECT tenant_id, id, 'file', CASE WHEN id %% 5000 = 0 THEN %(hash)s ELSE md5(id::text) END, '\\x00', '', '', '{}'
-FROM incidents_alert;
+SELECT tenant_id, id, 'file', CASE WHEN id %% 5000 = 0 AND n = 1 THEN %(hash)s ELSE md5(id::text || n) END,
+    decode(md5(n::text), 'hex'), '', '', '{}'
+FROM incidents_alert, generate_series(1, 5) n;
 INSERT INTO incidents_rollup (tenant_id, status, severity, unassigned, n)
 SELECT tenant_id, status, severity, assigned_to IS NULL, count(*) FROM incidents_incident GROUP BY 1, 2, 3, 4;
 """
