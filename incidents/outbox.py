@@ -32,7 +32,7 @@ from defender.errors import DefenderError, Transient
 from incidents import deliveries, outbox_endings, values
 from incidents.access import may
 from incidents.deliveries import Claim
-from incidents.models import UNSENT, Intent, IntentState
+from incidents.models import UNSENT, Field, Intent, IntentState
 from incidents.outbox_endings import Unit, locked, put
 from incidents.stopping import is_stopping
 from incidents.store import store_page
@@ -222,10 +222,13 @@ def settle(unit: Unit, verdicts: Iterable[Verdict], *, now: datetime) -> None:
 
 
 def sent(unit: Unit, answer: values.Answer, *, now: datetime) -> None:
-    """Microsoft has answered a write: sent, where the answer shows what was meant; else it is looked at again."""
+    """Microsoft has answered a write: sent, where the answer shows what was meant; else it is looked at again.
+
+    A comment is sent in any case: one that was taken and is not shown, such as one that was cut, would be doubled.
+    """
     with scope.tenant(unit.tenant.pk):
         outbox_endings.relock(unit)
-        agreed = [intent for intent in unit.intents if is_done(intent, answer)]
+        agreed = [one for one in unit.intents if one.field == Field.COMMENT or is_done(one, answer)]
         unit.intents = [intent for intent in unit.intents if intent not in agreed]
         told: dict[str, Any] = {"sent_at": now, "answered_text": answer.updated_text, "attempts": 0}
         told |= {"code": "", "detail": "", "step": "", "reference": ""}

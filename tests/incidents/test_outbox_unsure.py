@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from tenants import proof, scope, tokens
 from tenants.models import Grant, Tenant
 from tests.cast import make_person
 from tests.conftest import as_worker
-from tests.incidents.deciding import carry, decide, intents, patches, remote, states
+from tests.incidents.deciding import carry, comments, decide, intents, patches, remote, states, the_intent, wait_over
 from tests.incidents.synced import cloud, ours, sync
 
 pytestmark = pytest.mark.django_db
@@ -123,3 +124,24 @@ def test_what_a_killed_worker_had_not_sent_is_not_sent_once_the_right_to_it_is_g
     assert states(contoso) == [("status", "refused"), ("comment", "refused")]
     assert {one.code for one in intents(contoso)} == {"not-allowed" if what == LOST[0] else "role-missing"}
     assert patches(world) == 0
+
+
+def test_a_comment_that_microsoft_took_and_does_not_show_is_told_and_not_sent_again(
+    world: World, theirs: TheirTenant, contoso: Tenant, alice: User, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that was cut: its reference, which stands at the end, is gone."""
+    whole = DefenderClient.update_incident
+
+    def cuts(client: DefenderClient, incident: int, body: dict[str, Any]) -> bytes:
+        whole(client, incident, body)
+        world.change_incident(theirs, incident, {"comments": [{"comment": "A long", "createdBy": "Portal"}]})
+        return msgspec.json.encode(remote(theirs, incident))
+
+    monkeypatch.setattr(DefenderClient, "update_incident", cuts)
+    decide(alice, ("contoso", number), comment="A long story.")
+    for _ in range(4):
+        carry()
+        wait_over(contoso)
+    found = the_intent(contoso, "comment")
+    assert (found.state, found.code) == ("exceeded", "not-shown")
+    assert (patches(world), comments(theirs, number)) == (1, ["A long"])
