@@ -233,7 +233,16 @@ def seen_token(incident: Incident, pending: Pending = NOTHING) -> str:
     It is no secret and is not signed: who changes it only says to have seen something else.
     """
     values = pending.over(held(incident))
-    shown = [values.assigned_to, values.status, *values.classification]
+    return _sealed([values.assigned_to, values.status, *values.classification])
+
+
+def token_of(field: str, seen: Value) -> str:
+    """The same of one field alone, for a decision that is about no other."""
+    pair = seen if field == Field.CLASSIFICATION else ("", "")
+    return _sealed([seen if field == name else "" for name in (Field.ASSIGNED_TO, Field.STATUS)] + list(pair))
+
+
+def _sealed(shown: Sequence[str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(shown, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
