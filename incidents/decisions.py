@@ -253,10 +253,14 @@ def _unsealed(token: str) -> Mapping[str, Value]:
         shown: Any = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
     except (ValueError, binascii.Error, RecursionError):
         return {}
-    if not (isinstance(shown, list) and len(shown) == 4 and all(isinstance(value, str) for value in shown)):
+    if not (isinstance(shown, list) and len(shown) == 4 and all(_is_storable(value) for value in shown)):
         return {}
     fields = {Field.ASSIGNED_TO: shown[0], Field.STATUS: shown[1], Field.CLASSIFICATION: shown[2:]}
     return {str(name): value for name, value in fields.items()}
+
+
+def _is_storable(value: Any) -> bool:
+    return isinstance(value, str) and clean_text(value) == value
 
 
 def conflict_sentence(changes: Sequence[Change]) -> str:
