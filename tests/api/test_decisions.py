@@ -107,3 +107,11 @@ def test_what_changed_since_it_was_read_becomes_a_conflict_t2(seven: Cast, progr
     body = {"incidents": [{"tenant": "contoso", "number": 7, "seen": seen}], "decision": {"status": "in-progress"}}
     answer = alice.post(PATH, body, content_type="application/json", headers={"Idempotency-Key": "k"}).json()
     assert [(one["accepted"], one["code"]) for one in answer["answers"]] == [(False, "conflict")]
+
+
+@pytest.mark.parametrize("tenant", ["", "!!!", "con\x00toso", "cöntoso", "x" * 81])
+def test_what_is_no_tenants_name_is_told_and_leaves_no_trace(seven: Cast, program: Of, tenant: str) -> None:
+    answer = decide(program(seven.alice), "k-1", "contoso", tenant, status="resolved")
+    assert answer.status_code == 400
+    assert "tenant" in answer.json()["detail"]
+    assert intents(seven) == []
