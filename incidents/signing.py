@@ -10,7 +10,8 @@ from typing import Final
 
 from incidents.models import Field, Incident, Intent
 
-_SIGNATURE: Final = re.compile(r"\s*— [^\n]{1,8}, ref ([2-9A-HJ-NP-Z]{6})\s*\Z")
+# Begins with what is rare: with blanks, a comment of nothing but blanks would take time by the square of its length.
+_SIGNATURE: Final = re.compile(r"— [^\n]{1,8}, ref ([2-9A-HJ-NP-Z]{6})\s*\Z")
 
 
 def signed(text: str, *, initials: str, mark: str) -> str:
@@ -31,7 +32,7 @@ def is_among(comments: Iterable[str], mark: str) -> bool:
 def unsigned(text: str) -> tuple[str, str]:
     """(text, reference): the text without its last line where that is one of ours; the reference is "" otherwise."""
     found = _SIGNATURE.search(text)
-    return (text[: found.start()], found[1]) if found else (text, "")
+    return (text[: found.start()].rstrip(), found[1]) if found else (text, "")
 
 
 def authors_of(incident: Incident) -> dict[str, str]:

@@ -45,6 +45,7 @@ __all__ = ["Answer", "Bulk", "Decision", "Target", "Undone", "cancel", "decide",
 # Letters and digits that nobody takes for another: a comment's reference is read out and typed.
 _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _MARK: Final = 6
+_INITIALS: Final = 8  # as many as their column and the pattern of a signature take
 # What a person without access and whoever asks for nothing are told.
 _NOT_FOUND: Final = "There is no such incident among yours."
 
@@ -226,7 +227,7 @@ def _intent(change: Change, incident: Incident, asked: int | None, user: User, n
 def initials_of(user: User) -> str:
     """Up to four capitals of the person's name, as they stand under a comment: Microsoft records only the app."""
     letters = [word[0] for word in user.display_name.split() if word[0].isalnum()]
-    return "".join(letters[:4]).upper() or "?"
+    return "".join(letters[:4]).upper()[:_INITIALS] or "?"  # some letters have capitals of three characters
 
 
 def _batch(user: User, key: str, digest: bytes, answers: Sequence[Answer], now: datetime) -> Batch | None:
