@@ -35,7 +35,15 @@ def unsigned(text: str) -> tuple[str, str]:
     return (text[: found.start()].rstrip(), found[1]) if found else (text, "")
 
 
-def authors_of(incident: Incident) -> dict[str, str]:
-    """reference → name of the person who wrote the comment here, for an incident's page."""
+def authors_of(incident: Incident) -> dict[str, tuple[str, str]]:
+    """reference → (name of the person who wrote the comment here, its text), for an incident's page."""
     mine = Intent.objects.filter(tenant_id=incident.tenant_id, incident=incident, field=Field.COMMENT)
-    return dict(mine.values_list("mark", "user__display_name"))
+    return {mark: (name, text) for mark, name, text in mine.values_list("mark", "user__display_name", "wanted")}
+
+
+def is_as_written(text: str, wanted: str) -> bool:
+    """Whether a comment of Microsoft's says what was written here, whatever became of its blanks and line breaks.
+
+    Whoever reads a comment can copy its last line under another text.
+    """
+    return text.split() == wanted.split()
