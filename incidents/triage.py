@@ -38,6 +38,7 @@ from incidents.decisions import (
 )
 from incidents.ground import Found, Grounds, end_of, look, of_one
 from incidents.models import CANCELLABLE, SETTLED, UNSENT, Batch, Field, Incident, Intent, IntentState
+from incidents.pending import in_sight
 from incidents.writing import write_access
 
 __all__ = ["Answer", "Bulk", "Decision", "Target", "Undone", "cancel", "decide", "seen_token", "settle", "undo"]
@@ -292,12 +293,15 @@ def _repeated(batch: Batch, digest: bytes, targets: Sequence[Target]) -> Bulk:
     intents: dict[int, list[Intent]] = {}
     for intent in Intent.objects.filter(batch_id=batch.pk).order_by("pk"):
         intents.setdefault(intent.incident_id, []).append(intent)
-    kept = {(one["tenant"], one["number"]): one for one in batch.answers}
+    sight = in_sight(batch.user_id, {target.tenant for target in targets})
+    kept = {(one["tenant"], one["number"]): one for one in batch.answers if one["tenant"] in sight}
     return Bulk(batch, [_again(target, kept, intents) for target in targets], is_repeat=True)
 
 
 def _again(target: Target, kept: dict[tuple[str, int], Any], intents: dict[int, list[Intent]]) -> Answer:
-    one = kept[target.tenant, target.number]
+    one = kept.get((target.tenant, target.number))
+    if one is None:
+        return Answer(target, code="not-found", sentence=_NOT_FOUND)
     made = intents.get(one["incident"], [])
     return Answer(target, made, one["code"], one["sentence"], one["step"], one["merged_into"])
 

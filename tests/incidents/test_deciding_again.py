@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from accounts.roles import Role
 from incidents import triage
 from incidents.again import again
-from incidents.decisions import Answer
+from incidents.decisions import Answer, Target, token_of
 from incidents.models import Incident, Intent, IntentState, Status
+from incidents.pending import batches_for
 from tenants import scope
-from tenants.models import Tenant, TenantState
-from tests.cast import NOW, Cast, make_cast, make_incident, make_person
+from tenants.models import Grant, Tenant, TenantState
+from tests.cast import NOW, Cast, make_cast, make_incident
 from tests.incidents.deciding import BY, at_work, decide, intents
 
 pytestmark = pytest.mark.django_db
@@ -88,3 +88,16 @@ def test_a_try_that_was_taken_back_can_be_made_again(cast: Cast) -> None:
         triage.cancel(user=cast.alice, by=BY, intents=[first.pk], now=NOW)
     (second,) = try_again(cast, old).intents
     assert (second.state, second.pk == first.pk) == ("queued", False)
+
+
+def test_what_was_not_decided_is_not_told_any_more_once_the_tenant_is_out_of_sight(cast: Cast) -> None:
+    with scope.tenant(cast.contoso.pk):
+        Incident.objects.update(assigned_to="dora@example.com")
+    token = token_of("assigned_to", "alice@example.com")
+    decide(cast.alice, Target("contoso", 7, seen=token), ("contoso", 99), now=NOW, assigned_to="")
+    with at_work(cast.alice):
+        told = batches_for(cast.alice)[0].refused
+    assert [(one["code"], "dora@" in one["sentence"]) for one in told] == [("conflict", True), ("not-found", False)]
+    Grant.objects.filter(user=cast.alice).delete()
+    with at_work(cast.alice):
+        assert [one["code"] for one in batches_for(cast.alice)[0].refused] == ["not-found"]
