@@ -258,8 +258,9 @@ def _keep(batch: Batch, by: Actor, targets: Sequence[Target], answers: list[Answ
     """Everything into the database. The audit log comes last: it is locked from then until the commit."""
     for intent in intents:
         intent.batch = batch
-    Intent.objects.bulk_create(sorted(intents, key=lambda one: one.tenant_id))
+    # First, for new rows lock deliveries, and whoever locks both locks changes first.
     overtaken = _overtake(intents, batch.decided_at)
+    Intent.objects.bulk_create(sorted(intents, key=lambda one: one.tenant_id))
     denied = [answer for answer in answers if answer.code in {"not-found", "not-allowed"}]
     record(
         *(_event(by, "decide", intent, value=_told(intent)) for intent in intents),
@@ -270,17 +271,14 @@ def _keep(batch: Batch, by: Actor, targets: Sequence[Target], answers: list[Answ
 
 
 def _overtake(intents: Sequence[Intent], now: datetime) -> list[Intent]:
-    """A new decision about a field answers the conflict in which an older one stands, whosever it was."""
+    """A new decision about a field answers the conflict in which an older one stands, whosever it was. Before it is in
+    the database itself."""
     fields = {(one.incident_id, one.field) for one in intents if one.field not in {Field.COMMENT, Field.TAGS}}
     standing = Intent.objects.select_for_update(of=("self",)).filter(
         incident_id__in={key for key, _ in fields}, state=IntentState.CONFLICT
     )
-    mine = {one.pk for one in intents}
-    overtaken = [
-        one
-        for one in standing.select_related("tenant").order_by("pk")
-        if (one.incident_id, one.field) in fields and one.pk not in mine
-    ]
+    standing = standing.select_related("tenant").order_by("pk")
+    overtaken = [one for one in standing if (one.incident_id, one.field) in fields]
     _settle(overtaken, IntentState.CANCELLED, now, code="overtaken", detail="A later decision took its place.")
     return overtaken
 
