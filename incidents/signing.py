@@ -8,10 +8,18 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from accounts.models import User
 from incidents.models import Field, Incident, Intent
 
 # Begins with what is rare: with blanks, a comment of nothing but blanks would take time by the square of its length.
 _SIGNATURE: Final = re.compile(r"— [^\n]{1,8}, ref ([2-9A-HJ-NP-Z]{6})\s*\Z")
+_INITIALS: Final = 8  # as many as their column and the pattern take
+
+
+def initials_of(user: User) -> str:
+    """Up to four capitals of the person's name, as they stand under a comment: Microsoft records only the app."""
+    letters = [word[0] for word in user.display_name.split() if word[0].isalnum()]
+    return "".join(letters[:4]).upper()[:_INITIALS] or "?"  # some letters have capitals of three characters
 
 
 def signed(text: str, *, initials: str, mark: str) -> str:

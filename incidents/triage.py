@@ -39,6 +39,7 @@ from incidents.decisions import (
 from incidents.ground import Found, Grounds, end_of, look, of_one
 from incidents.models import CANCELLABLE, SETTLED, UNSENT, Batch, Field, Incident, Intent, IntentState
 from incidents.pending import in_sight
+from incidents.signing import initials_of
 from incidents.writing import write_access
 
 __all__ = ["Answer", "Bulk", "Decision", "Target", "Undone", "cancel", "decide", "seen_token", "settle", "undo"]
@@ -46,7 +47,6 @@ __all__ = ["Answer", "Bulk", "Decision", "Target", "Undone", "cancel", "decide",
 # Letters and digits that nobody takes for another: a comment's reference is read out and typed.
 _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _MARK: Final = 6
-_INITIALS: Final = 8  # as many as their column and the pattern of a signature take
 # What a person without access and whoever asks for nothing are told.
 _NOT_FOUND: Final = "There is no such incident among yours."
 
@@ -225,12 +225,6 @@ def _intent(change: Change, incident: Incident, asked: int | None, user: User, n
     )
 
 
-def initials_of(user: User) -> str:
-    """Up to four capitals of the person's name, as they stand under a comment: Microsoft records only the app."""
-    letters = [word[0] for word in user.display_name.split() if word[0].isalnum()]
-    return "".join(letters[:4]).upper()[:_INITIALS] or "?"  # some letters have capitals of three characters
-
-
 def _batch(user: User, key: str, digest: bytes, answers: Sequence[Answer], now: datetime) -> Batch | None:
     """The decision's row; None where the same key came in at the same moment and was first."""
     kept = [
@@ -363,6 +357,8 @@ def _mine(found: Intent, target: Target, user: User, now: datetime) -> Answer:
             detail = f"The same change goes to incident {end.number} already."
             _settle([found], IntentState.CANCELLED, now, code="same", detail=detail)
             return Answer(target, [found])
+        if end.number != found.remote:
+            return _led_on(found, target, end)
         seen = "" if found.field == Field.COMMENT else of_one(end).shown.of(found.field)
         values |= {"incident_id": end.pk, "number": end.number, "asked_number": found.asked_number or found.number}
         values |= {"seen": seen}
@@ -370,6 +366,16 @@ def _mine(found: Intent, target: Target, user: User, now: datetime) -> Answer:
     for name, value in values.items():
         setattr(found, name, value)
     return Answer(target, [found])
+
+
+def _led_on(found: Intent, target: Target, end: Incident) -> Answer:
+    """It leads further than the person was told: asked once more, about the incident that it would go to."""
+    told = {"remote": end.number, "detail": f"By now it leads to incident {end.number}. Nothing was sent there."}
+    told["step"] = f"Send it to incident {end.number}, or drop it."
+    Intent.objects.filter(pk=found.pk).update(**told)
+    for name, value in told.items():
+        setattr(found, name, value)
+    return Answer(target, [found], "merged", found.detail, found.step, end.number)
 
 
 def _told(intent: Intent) -> str:

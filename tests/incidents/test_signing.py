@@ -7,8 +7,7 @@ import pytest
 
 from accounts.models import User
 from incidents.models import Intent
-from incidents.signing import _SIGNATURE, signed, unsigned
-from incidents.triage import initials_of
+from incidents.signing import _SIGNATURE, initials_of, signed, unsigned
 
 
 @pytest.mark.parametrize("text", ["Known scanner.", "Two\n\nparagraphs", "ends in blanks  "])

@@ -281,6 +281,23 @@ def test_a_merged_incident_asks_first_and_a_circle_leads_nowhere(cast: Cast) -> 
     assert (circle.code, circle.merged_into) == ("merged", None)
 
 
+def test_what_was_merged_once_more_is_asked_about_again_and_goes_where_the_person_said(cast: Cast) -> None:
+    make_incident(cast.contoso, 9)
+    decide(cast.alice, ("contoso", 7), status="resolved")
+    with scope.tenant(cast.contoso.pk):
+        Intent.objects.update(state="conflict", code="merged", remote=8, due_at=None)
+    merge(cast, 7, 8)
+    merge(cast, 8, 9)
+    (found,) = intents(cast.contoso)
+    answer = settle(cast.alice, found, "mine")
+    assert (answer.code, answer.merged_into) == ("merged", 9)
+    (found,) = intents(cast.contoso)
+    assert (found.number, found.state, found.remote) == (7, "conflict", 9)
+    assert "incident 9" in found.detail and "incident 9" in found.step
+    assert settle(cast.alice, found, "mine").code == ""
+    assert [(one.number, one.asked_number) for one in intents(cast.contoso)] == [(9, 7)]
+
+
 def test_a_merged_incident_and_its_target_chosen_together_are_changed_once(cast: Cast) -> None:
     merge(cast, 7, 8)
     done = decide(cast.alice, Target("contoso", 7, to_merged=True), ("contoso", 8), comment="Once.")
