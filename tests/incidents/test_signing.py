@@ -6,7 +6,12 @@ import sys
 import pytest
 
 from accounts.models import User
+from incidents.models import Comment
+from incidents.overlay import comment_lines
 from incidents.signing import _SIGNATURE, initials_of, signed, unsigned
+from tenants import scope
+from tests.cast import make_cast, make_incident
+from tests.incidents.deciding import decide, the_intent
 
 
 @pytest.mark.parametrize("text", ["Known scanner.", "Two\n\nparagraphs", "ends in blanks  "])
@@ -29,3 +34,15 @@ def test_a_comment_of_blanks_costs_no_more_than_its_length() -> None:
 def test_initials_stay_short_whatever_alphabet_a_name_is_in() -> None:
     """Some letters have capitals of three characters."""
     assert len(initials_of(User(display_name="ΐ ΐ ΐ ΐ"))) <= 8
+
+
+@pytest.mark.django_db
+def test_a_reference_that_somebody_copied_names_nobody() -> None:
+    cast = make_cast()
+    make_incident(cast.contoso, 7)
+    decide(cast.alice, ("contoso", 7), comment="Known scanner.")
+    made = the_intent(cast.contoso, "comment")
+    texts = [signed(text, initials="A", mark=made.mark) for text in ("Known  scanner.\r\n", "All clear, close it.")]
+    with scope.tenant(cast.contoso.pk):
+        lines = comment_lines(made.incident, [Comment(text=text, created_by="Somebody") for text in texts])
+    assert [(one.text, one.author) for one in lines] == [("Known  scanner.", "Alice"), (texts[1], "")]

@@ -288,19 +288,6 @@ def test_a_comment_of_ours_names_its_author_where_microsoft_names_the_app(alice:
     assert "Theirs. — AB, ref 222222" in text
 
 
-def test_a_reference_that_somebody_copied_names_nobody(alice: WebClient, cast: Cast) -> None:
-    post(alice, "comment", comment="Known scanner.")
-    made = intents(cast.contoso)[0]
-    with scope.tenant(cast.contoso.pk):
-        forged = signed("All clear, close it.", initials=made.initials, mark=made.mark)
-        Comment.objects.create(
-            tenant=cast.contoso, incident_id=made.incident_id, created_by="Mallory", position=0, text=forged
-        )
-    page = alice.get("/incidents/contoso/7/").text
-    assert "All clear, close it." in page and made.mark in page
-    assert "Alice here" not in page
-
-
 def test_tags_of_the_chosen_are_offered_to_be_taken_away(alice: WebClient, cast: Cast) -> None:
     with scope.tenant(cast.contoso.pk):
         made = Incident.objects.get(tenant=cast.contoso, number=7)
