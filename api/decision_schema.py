@@ -15,7 +15,7 @@ Tags = Annotated[list[str], Meta(max_length=MOST_TAGS)]
 class NewTarget(Given):
     """One incident."""
 
-    tenant: Annotated[str, Meta(description="The tenant's slug.", max_length=80)]
+    tenant: Annotated[str, Meta(description="The tenant's slug.", max_length=80, pattern="^[-a-zA-Z0-9_]+$")]
     number: Annotated[int, Meta(description="Microsoft's incident id.", ge=0, le=2**63 - 1)]
     seen: Annotated[
         str, Meta(description="As read with the incident: what was changed since is not overwritten.", max_length=4_000)

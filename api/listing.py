@@ -5,8 +5,9 @@ from datetime import datetime
 
 from accounts.models import User
 from api.models import Token, Verb
+from api.tokens import groups_for
 from tenants import scope
-from tenants.models import Tenant, TenantGroup
+from tenants.models import Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ def lines_for(user: User, now: datetime) -> list[Line]:
     """The newest first, those that are over at the end."""
     mine = list(Token.objects.filter(owner=user).select_related("owner"))
     tenants = dict(Tenant.objects.filter(pk__in=scope.member_tenants(user.pk)).values_list("pk", "name"))
-    groups = dict(TenantGroup.objects.values_list("pk", "name"))
+    groups = {group.pk: group.name for group in groups_for(user)}
     lines = [Line(one, one.state(now), _verbs(one), _reach(one, tenants, groups)) for one in mine]
     return sorted(lines, key=lambda line: line.state != "in use")
 

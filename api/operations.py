@@ -36,7 +36,6 @@ class Call:
     token: Token
     operation: "Operation"
     now: datetime
-    only: frozenset[int] | None
 
     @property
     def by(self) -> Actor:
@@ -108,8 +107,7 @@ def _answer(chosen: Operation, request: HttpRequest, places: Mapping[str, Any]) 
     token: Token = request.api_token  # type: ignore[attr-defined]
     if chosen.verb is not None and chosen.verb not in token.verbs:
         raise Problem(403, f"This token is not for it: it takes the verb {chosen.verb.value}.")
-    only: frozenset[int] | None = request.only_tenants  # type: ignore[attr-defined]
-    call = Call(request, token.owner, token, chosen, timezone.now(), only)
+    call = Call(request, token.owner, token, chosen, timezone.now())
     result = chosen.run(call, **places)
     if isinstance(result, HttpResponseBase):
         return result

@@ -233,7 +233,16 @@ def seen_token(incident: Incident, pending: Pending = NOTHING) -> str:
     It is no secret and is not signed: who changes it only says to have seen something else.
     """
     values = pending.over(held(incident))
-    shown = [values.assigned_to, values.status, *values.classification]
+    return _sealed([values.assigned_to, values.status, *values.classification])
+
+
+def token_of(field: str, seen: Value) -> str:
+    """The same of one field alone, for a decision that is about no other."""
+    pair = seen if field == Field.CLASSIFICATION else ("", "")
+    return _sealed([seen if field == name else "" for name in (Field.ASSIGNED_TO, Field.STATUS)] + list(pair))
+
+
+def _sealed(shown: Sequence[str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(shown, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
@@ -244,10 +253,14 @@ def _unsealed(token: str) -> Mapping[str, Value]:
         shown: Any = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
     except (ValueError, binascii.Error, RecursionError):
         return {}
-    if not (isinstance(shown, list) and len(shown) == 4 and all(isinstance(value, str) for value in shown)):
+    if not (isinstance(shown, list) and len(shown) == 4 and all(_is_storable(value) for value in shown)):
         return {}
     fields = {Field.ASSIGNED_TO: shown[0], Field.STATUS: shown[1], Field.CLASSIFICATION: shown[2:]}
     return {str(name): value for name, value in fields.items()}
+
+
+def _is_storable(value: Any) -> bool:
+    return isinstance(value, str) and clean_text(value) == value
 
 
 def conflict_sentence(changes: Sequence[Change]) -> str:

@@ -32,7 +32,7 @@ from defender.errors import DefenderError, Transient
 from incidents import deliveries, outbox_endings, values
 from incidents.access import may
 from incidents.deliveries import Claim
-from incidents.models import UNSENT, Intent, IntentState
+from incidents.models import UNSENT, Field, Intent, IntentState
 from incidents.outbox_endings import Unit, locked, put
 from incidents.stopping import is_stopping
 from incidents.store import store_page
@@ -145,15 +145,21 @@ def _mark(unit: Unit, now: datetime) -> None:
     if unit.tenant.state not in SYNCING:
         outbox_endings.hold(unit, now=now)
         return
+    # What a worker that is gone may have sent is read first, whatever has become of the right to send it.
+    _refuse_barred(unit, [one for one in unit.intents if one.pk not in unit.was_uncertain], now)
+    put(unit.intents, state=IntentState.SENDING, due_at=now)
+
+
+def _refuse_barred(unit: Unit, intents: Sequence[Intent], now: datetime) -> None:
+    """What its person may not send any more, or nobody may to this tenant; in the caller's transaction."""
     access = write_access(unit.tenant)
-    for intent in list(unit.intents):
+    for intent in list(intents):
         if not may(intent.user, unit.tenant.pk, to=Permission.TRIAGE):
             name = intent.user.display_name
             detail = f"{name} may not change incidents of this tenant any more. It was not sent."
             outbox_endings.refuse(unit, [intent], code="not-allowed", detail=detail, now=now)
         elif not access.is_open:
             outbox_endings.refuse(unit, [intent], code=access.code, detail=access.reason, step=access.step, now=now)
-    put(unit.intents, state=IntentState.SENDING, due_at=now)
 
 
 def _deliver(unit: Unit) -> None:
@@ -163,8 +169,19 @@ def _deliver(unit: Unit) -> None:
     verdicts = (look_again if unit.is_look else judge)(unit.intents, answer, later)
     settle(unit, verdicts, now=timezone.now())
     to_send = [verdict for verdict in verdicts if verdict.state is None]
+    if to_send and unit.was_uncertain:
+        to_send = _still_allowed(unit, to_send)
     if to_send:
         _write(unit, client, to_send)
+
+
+def _still_allowed(unit: Unit, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Of what has not arrived, what may still be sent; the rest is refused."""
+    with scope.tenant(unit.tenant.pk):
+        outbox_endings.relock(unit)
+        _refuse_barred(unit, unit.intents, timezone.now())
+    left = {intent.pk for intent in unit.intents}
+    return [verdict for verdict in verdicts if verdict.intent.pk in left]
 
 
 def _look(unit: Unit, client: DefenderClient) -> values.Answer:
@@ -205,10 +222,13 @@ def settle(unit: Unit, verdicts: Iterable[Verdict], *, now: datetime) -> None:
 
 
 def sent(unit: Unit, answer: values.Answer, *, now: datetime) -> None:
-    """Microsoft has answered a write: sent, where the answer shows what was meant; else it is looked at again."""
+    """Microsoft has answered a write: sent, where the answer shows what was meant; else it is looked at again.
+
+    A comment is sent in any case: one that was taken and is not shown, such as one that was cut, would be doubled.
+    """
     with scope.tenant(unit.tenant.pk):
         outbox_endings.relock(unit)
-        agreed = [intent for intent in unit.intents if is_done(intent, answer)]
+        agreed = [one for one in unit.intents if one.field == Field.COMMENT or is_done(one, answer)]
         unit.intents = [intent for intent in unit.intents if intent not in agreed]
         told: dict[str, Any] = {"sent_at": now, "answered_text": answer.updated_text, "attempts": 0}
         told |= {"code": "", "detail": "", "step": "", "reference": ""}

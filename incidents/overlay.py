@@ -14,7 +14,7 @@ from incidents.filters import STATUS_OF
 from incidents.models import Comment, Field, Incident, IncidentTag
 from incidents.pending import NOTHING, Pending, pending_for, pending_of
 from incidents.queue import QueuePage, QueueRow
-from incidents.signing import authors_of, unsigned
+from incidents.signing import authors_of, is_as_written, unsigned
 from incidents.values import STATUS_WORDS, held, words_for
 
 
@@ -102,7 +102,8 @@ def comment_lines(incident: Incident, comments: Sequence[Comment]) -> list[Comme
     found = []
     for comment in comments:
         text, mark = unsigned(comment.text)
-        author = authors.get(mark, "")
+        name, written = authors.get(mark, ("", ""))
+        author = name if is_as_written(text, written) else ""
         shown = text if author else comment.text
         found.append(CommentLine(shown, comment.created_by, comment.created_at, author))
     return found

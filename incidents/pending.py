@@ -12,6 +12,8 @@ from typing import Any, Final
 from accounts.models import User
 from incidents.models import CANCELLABLE, UNSENT, Batch, Field, Incident, Intent, IntentState
 from incidents.values import Values, applied, words_for
+from tenants.models import Tenant
+from tenants.scope import member_tenants
 
 # What is shown beside an incident: everything not settled, and what failed, until somebody decides anew.
 SHOWN: Final = (*UNSENT, IntentState.SENT, IntentState.CONFLICT)
@@ -152,25 +154,36 @@ class BatchView:
 
 
 def batches_for(user: User, *, limit: int = BATCHES) -> list[BatchView]:
-    """The person's own decisions, newest first, in two queries."""
-    return _views(list(Batch.objects.filter(user_id=user.pk).order_by("-decided_at", "-id")[:limit]))
+    """The person's own decisions, newest first, in three queries."""
+    return _views(user.pk, list(Batch.objects.filter(user_id=user.pk).order_by("-decided_at", "-id")[:limit]))
 
 
 def batch_for(user: User, batch_id: int) -> BatchView | None:
     """One decision of the person's own, for a page that shows its progress."""
-    return next(iter(_views(list(Batch.objects.filter(user_id=user.pk, pk=batch_id)))), None)
+    return next(iter(_views(user.pk, list(Batch.objects.filter(user_id=user.pk, pk=batch_id)))), None)
 
 
-def _views(batches: Sequence[Batch]) -> list[BatchView]:
+def in_sight(user_id: int, slugs: Collection[str]) -> frozenset[str]:
+    """Those of the tenants whose incidents the person may read now; of others nothing is told that was kept."""
+    mine = Tenant.objects.filter(slug__in=slugs, pk__in=member_tenants(user_id))
+    return frozenset(mine.values_list("slug", flat=True))
+
+
+def _views(user_id: int, batches: Sequence[Batch]) -> list[BatchView]:
     rows = Intent.objects.filter(batch_id__in=[batch.pk for batch in batches])
     intents: dict[int, list[tuple[Intent, PendingIntent]]] = {batch.pk: [] for batch in batches}
     for row in rows.select_related("user", "tenant").order_by("id"):
         intents[row.batch_id].append((row, shown(row)))
-    return [_view(batch, intents[batch.pk]) for batch in batches]
+    sight = in_sight(user_id, {answer["tenant"] for batch in batches for answer in _refused(batch)})
+    return [_view(batch, intents[batch.pk], sight) for batch in batches]
 
 
-def _view(batch: Batch, intents: Iterable[tuple[Intent, PendingIntent]]) -> BatchView:
-    refused = tuple(answer for answer in batch.answers if answer.get("code"))
+def _refused(batch: Batch) -> list[Mapping[str, Any]]:
+    return [answer for answer in batch.answers if answer.get("code")]
+
+
+def _view(batch: Batch, intents: Iterable[tuple[Intent, PendingIntent]], sight: Collection[str]) -> BatchView:
+    refused = tuple(one for one in _refused(batch) if one["tenant"] in sight or one["code"] == "not-found")
     return BatchView(batch.pk, batch.decided_at, batch.undo_until, tuple(intents), refused)
 
 

@@ -50,17 +50,20 @@ class BrokenOff(Exception):
 
 
 def file_of(
-    user: User, filters: Filters, form: str, *, only: frozenset[int] | None = None,
+    user: User, filters: Filters, form: str, *, only: Callable[[], frozenset[int] | None] = lambda: None,
     may_go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[str]:  # fmt: skip
-    """The file's lines, ``form`` of FORMATS. Opens its own scopes: iterate outside any. Raises BrokenOff."""
+    """The file's lines, ``form`` of FORMATS. Opens its own scopes: iterate outside any. Raises BrokenOff.
+
+    ``only`` gives the ids of the tenants that the scope is narrowed to, None for all; asked for every piece.
+    """
     if form == "csv":
         yield heading(_COLUMNS) + "\r\n"
     place: Place | None = None
     while True:
         if not (User.objects.filter(pk=user.pk, is_active=True).exists() and may_go_on()):
             raise BrokenOff("The person or the token may not go on.")
-        lines, place = _piece(user, filters, place, only)
+        lines, place = _piece(user, filters, place, only())
         yield from ((f"{row_of(line, _COLUMNS)}\r\n" if form == "csv" else f"{line}\n") for line in lines)
         if place is None:
             return

@@ -8,9 +8,18 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from accounts.models import User
 from incidents.models import Field, Incident, Intent
 
-_SIGNATURE: Final = re.compile(r"\s*— [^\n]{1,8}, ref ([2-9A-HJ-NP-Z]{6})\s*\Z")
+# Begins with what is rare: with blanks, a comment of nothing but blanks would take time by the square of its length.
+_SIGNATURE: Final = re.compile(r"— [^\n]{1,8}, ref ([2-9A-HJ-NP-Z]{6})\s*\Z")
+_INITIALS: Final = 8  # as many as their column and the pattern take
+
+
+def initials_of(user: User) -> str:
+    """Up to four capitals of the person's name, as they stand under a comment: Microsoft records only the app."""
+    letters = [word[0] for word in user.display_name.split() if word[0].isalnum()]
+    return "".join(letters[:4]).upper()[:_INITIALS] or "?"  # some letters have capitals of three characters
 
 
 def signed(text: str, *, initials: str, mark: str) -> str:
@@ -31,10 +40,18 @@ def is_among(comments: Iterable[str], mark: str) -> bool:
 def unsigned(text: str) -> tuple[str, str]:
     """(text, reference): the text without its last line where that is one of ours; the reference is "" otherwise."""
     found = _SIGNATURE.search(text)
-    return (text[: found.start()], found[1]) if found else (text, "")
+    return (text[: found.start()].rstrip(), found[1]) if found else (text, "")
 
 
-def authors_of(incident: Incident) -> dict[str, str]:
-    """reference → name of the person who wrote the comment here, for an incident's page."""
+def authors_of(incident: Incident) -> dict[str, tuple[str, str]]:
+    """reference → (name of the person who wrote the comment here, its text), for an incident's page."""
     mine = Intent.objects.filter(tenant_id=incident.tenant_id, incident=incident, field=Field.COMMENT)
-    return dict(mine.values_list("mark", "user__display_name"))
+    return {mark: (name, text) for mark, name, text in mine.values_list("mark", "user__display_name", "wanted")}
+
+
+def is_as_written(text: str, wanted: str) -> bool:
+    """Whether a comment of Microsoft's says what was written here, whatever became of its blanks and line breaks.
+
+    Whoever reads a comment can copy its last line under another text.
+    """
+    return text.split() == wanted.split()

@@ -38,6 +38,8 @@ from incidents.decisions import (
 )
 from incidents.ground import Found, Grounds, end_of, look, of_one
 from incidents.models import CANCELLABLE, SETTLED, UNSENT, Batch, Field, Incident, Intent, IntentState
+from incidents.pending import in_sight
+from incidents.signing import initials_of
 from incidents.writing import write_access
 
 __all__ = ["Answer", "Bulk", "Decision", "Target", "Undone", "cancel", "decide", "seen_token", "settle", "undo"]
@@ -223,12 +225,6 @@ def _intent(change: Change, incident: Incident, asked: int | None, user: User, n
     )
 
 
-def initials_of(user: User) -> str:
-    """Up to four capitals of the person's name, as they stand under a comment: Microsoft records only the app."""
-    letters = [word[0] for word in user.display_name.split() if word[0].isalnum()]
-    return "".join(letters[:4]).upper() or "?"
-
-
 def _batch(user: User, key: str, digest: bytes, answers: Sequence[Answer], now: datetime) -> Batch | None:
     """The decision's row; None where the same key came in at the same moment and was first."""
     kept = [
@@ -256,8 +252,9 @@ def _keep(batch: Batch, by: Actor, targets: Sequence[Target], answers: list[Answ
     """Everything into the database. The audit log comes last: it is locked from then until the commit."""
     for intent in intents:
         intent.batch = batch
-    Intent.objects.bulk_create(sorted(intents, key=lambda one: one.tenant_id))
+    # First, for new rows lock deliveries, and whoever locks both locks changes first.
     overtaken = _overtake(intents, batch.decided_at)
+    Intent.objects.bulk_create(sorted(intents, key=lambda one: one.tenant_id))
     denied = [answer for answer in answers if answer.code in {"not-found", "not-allowed"}]
     record(
         *(_event(by, "decide", intent, value=_told(intent)) for intent in intents),
@@ -268,17 +265,14 @@ def _keep(batch: Batch, by: Actor, targets: Sequence[Target], answers: list[Answ
 
 
 def _overtake(intents: Sequence[Intent], now: datetime) -> list[Intent]:
-    """A new decision about a field answers the conflict in which an older one stands, whosever it was."""
+    """A new decision about a field answers the conflict in which an older one stands, whosever it was. Before it is in
+    the database itself."""
     fields = {(one.incident_id, one.field) for one in intents if one.field not in {Field.COMMENT, Field.TAGS}}
     standing = Intent.objects.select_for_update(of=("self",)).filter(
         incident_id__in={key for key, _ in fields}, state=IntentState.CONFLICT
     )
-    mine = {one.pk for one in intents}
-    overtaken = [
-        one
-        for one in standing.select_related("tenant").order_by("pk")
-        if (one.incident_id, one.field) in fields and one.pk not in mine
-    ]
+    standing = standing.select_related("tenant").order_by("pk")
+    overtaken = [one for one in standing if (one.incident_id, one.field) in fields]
     _settle(overtaken, IntentState.CANCELLED, now, code="overtaken", detail="A later decision took its place.")
     return overtaken
 
@@ -291,12 +285,15 @@ def _repeated(batch: Batch, digest: bytes, targets: Sequence[Target]) -> Bulk:
     intents: dict[int, list[Intent]] = {}
     for intent in Intent.objects.filter(batch_id=batch.pk).order_by("pk"):
         intents.setdefault(intent.incident_id, []).append(intent)
-    kept = {(one["tenant"], one["number"]): one for one in batch.answers}
+    sight = in_sight(batch.user_id, {target.tenant for target in targets})
+    kept = {(one["tenant"], one["number"]): one for one in batch.answers if one["tenant"] in sight}
     return Bulk(batch, [_again(target, kept, intents) for target in targets], is_repeat=True)
 
 
 def _again(target: Target, kept: dict[tuple[str, int], Any], intents: dict[int, list[Intent]]) -> Answer:
-    one = kept[target.tenant, target.number]
+    one = kept.get((target.tenant, target.number))
+    if one is None:
+        return Answer(target, code="not-found", sentence=_NOT_FOUND)
     made = intents.get(one["incident"], [])
     return Answer(target, made, one["code"], one["sentence"], one["step"], one["merged_into"])
 
@@ -360,6 +357,8 @@ def _mine(found: Intent, target: Target, user: User, now: datetime) -> Answer:
             detail = f"The same change goes to incident {end.number} already."
             _settle([found], IntentState.CANCELLED, now, code="same", detail=detail)
             return Answer(target, [found])
+        if end.number != found.remote:
+            return _led_on(found, target, end)
         seen = "" if found.field == Field.COMMENT else of_one(end).shown.of(found.field)
         values |= {"incident_id": end.pk, "number": end.number, "asked_number": found.asked_number or found.number}
         values |= {"seen": seen}
@@ -367,6 +366,16 @@ def _mine(found: Intent, target: Target, user: User, now: datetime) -> Answer:
     for name, value in values.items():
         setattr(found, name, value)
     return Answer(target, [found])
+
+
+def _led_on(found: Intent, target: Target, end: Incident) -> Answer:
+    """It leads further than the person was told: asked once more, about the incident that it would go to."""
+    told = {"remote": end.number, "detail": f"By now it leads to incident {end.number}. Nothing was sent there."}
+    told["step"] = f"Send it to incident {end.number}, or drop it."
+    Intent.objects.filter(pk=found.pk).update(**told)
+    for name, value in told.items():
+        setattr(found, name, value)
+    return Answer(target, [found], "merged", found.detail, found.step, end.number)
 
 
 def _told(intent: Intent) -> str:

@@ -56,7 +56,7 @@ def _judged(intent: Intent, answer: Answer, later: Sequence[Intent]) -> Verdict:
     if is_done(intent, answer):
         return Verdict(intent, IntentState.CONFIRMED)
     if answer.redirect_number is not None:
-        detail = f"The incident was merged into incident {answer.redirect_number}. Nothing was sent."
+        detail = f"The incident was merged into incident {answer.redirect_number}. Nothing was sent there."
         step = f"Send it to incident {answer.redirect_number}, or drop it."
         return Verdict(intent, IntentState.CONFLICT, MERGED, detail, step, answer.redirect_number)
     if intent.field == Field.COMMENT:

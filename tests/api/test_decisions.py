@@ -107,3 +107,21 @@ def test_what_changed_since_it_was_read_becomes_a_conflict_t2(seven: Cast, progr
     body = {"incidents": [{"tenant": "contoso", "number": 7, "seen": seen}], "decision": {"status": "in-progress"}}
     answer = alice.post(PATH, body, content_type="application/json", headers={"Idempotency-Key": "k"}).json()
     assert [(one["accepted"], one["code"]) for one in answer["answers"]] == [(False, "conflict")]
+
+
+@pytest.mark.parametrize("tenant", ["", "!!!", "con\x00toso", "cöntoso", "x" * 81])
+def test_what_is_no_tenants_name_is_told_and_leaves_no_trace(seven: Cast, program: Of, tenant: str) -> None:
+    answer = decide(program(seven.alice), "k-1", "contoso", tenant, status="resolved")
+    assert answer.status_code == 400
+    assert "tenant" in answer.json()["detail"]
+    assert intents(seven) == []
+
+
+def test_a_decision_sent_again_tells_nothing_of_a_tenant_that_was_taken_away_since(seven: Cast, program: Of) -> None:
+    wide = program(seven.alice)
+    first = decide(wide, "k-1", "contoso", "fabrikam", assigned_to="nobody@example.com").json()
+    assert {one["code"] for one in first["answers"]} == {"not-assignable"}
+    narrow = program(seven.alice, reach=Reach(tenants=(seven.contoso,)))
+    again = decide(narrow, "k-1", "contoso", "fabrikam", assigned_to="nobody@example.com").json()
+    assert [one["code"] for one in again["answers"]] == ["not-assignable", "not-found"]
+    assert "Fabrikam" not in again["answers"][1]["sentence"]

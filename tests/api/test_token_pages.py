@@ -14,7 +14,8 @@ from accounts.roles import Role
 from api import tokens
 from api.models import Token, Verb
 from audit.models import AuditEvent
-from tenants.models import Grant
+from tenants import scope
+from tenants.models import Grant, TenantGroup, TenantGroupMember
 from tests.api.conftest import Program, make_token
 from tests.cast import Cast, make_incident, make_person
 from tests.conftest import WebClient, as_worker
@@ -86,6 +87,18 @@ def test_only_ones_own_tenants_are_offered_and_taken(cast: Cast, alice: WebClien
     alice.post("/tokens/new/", form(is_everywhere="", tenants=[cast.contoso.pk]))
     assert Token.objects.get().tenant_ids == [cast.contoso.pk]
     assert "Contoso" in alice.get("/tokens/").text
+
+
+def test_a_groups_name_is_not_told_once_none_of_its_tenants_is_the_owners(cast: Cast, alice: WebClient) -> None:
+    group = TenantGroup.objects.create(name="Customers of Acme")
+    with scope.operations():
+        TenantGroupMember.objects.create(group=group, tenant=cast.contoso)
+    alice.post("/tokens/new/", form(is_everywhere="", groups=[group.pk]))
+    assert "Customers of Acme" in alice.get("/tokens/").text
+    with scope.operations():
+        TenantGroupMember.objects.filter(group=group).delete()
+    page = alice.get("/tokens/").text
+    assert "Customers of Acme" not in page and "no tenant of mine any more" in page
 
 
 def test_revoking_ends_a_token_and_somebody_elses_is_as_unknown_as_none(cast: Cast, alice: WebClient) -> None:

@@ -155,6 +155,27 @@ def test_a_file_breaks_off_where_its_token_is_revoked_meanwhile(seven: Cast, mon
         next(sent)
 
 
+def test_a_file_holds_nothing_more_of_a_tenant_that_leaves_the_tokens_group_meanwhile(
+    seven: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from incidents import queue_export
+
+    monkeypatch.setattr(queue_export, "PIECE", 1)
+    group = TenantGroup.objects.create(name="Gold")
+    with scope.operations():
+        TenantGroupMember.objects.bulk_create(
+            TenantGroupMember(group=group, tenant=tenant) for tenant in (seven.contoso, seven.fabrikam)
+        )
+    _, value = make_token(seven.alice, reach=tokens.Reach(groups=(group,)))
+    answer: Any = Program(value).get("/api/v1/incidents/export/?format=jsonl")
+    sent = iter(answer.streaming_content)
+    first = next(sent)
+    with scope.operations():
+        TenantGroupMember.objects.filter(group=group).delete()
+    assert b'"incident_id":7' in first
+    assert b"".join(sent) == b""
+
+
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Bearer portal_x", "Basic {value}", "{value}", "Bearer {value}x", "Bearer ü"]
 )

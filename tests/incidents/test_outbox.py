@@ -219,7 +219,7 @@ def test_f61_sync_f41_our_own_change_comes_back_and_makes_no_second_one(
     with scope.tenant(contoso.pk):
         (mine,) = Comment.objects.filter(incident__number=number)
         text, mark = unsigned(mine.text)
-        assert (text, authors_of(the(contoso, number))[mark]) == ("Looking.", "Alice")
+        assert (text, authors_of(the(contoso, number))[mark]) == ("Looking.", ("Alice", "Looking."))
 
 
 def test_f58_sync_f39_a_write_to_an_incident_merged_meanwhile_waits_for_the_analysts_word(

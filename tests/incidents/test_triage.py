@@ -1,5 +1,6 @@
 """The door through which people change incidents: what is decided, refused, taken back and chosen."""
 
+import base64
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -204,7 +205,11 @@ def test_what_the_page_showed_is_compared_with_what_stands_there_now(cast: Cast)
     assert (conflict.seen, conflict.remote, conflict.wanted) == ("active", "in-progress", "resolved")
 
 
-@pytest.mark.parametrize("token", ["nonsense", "e30", "WzEsMiwzLDRd", "é", "A" * 10_000, "W10", "bnVsbA"])
+# What no column can hold: NUL and half a character.
+UNSTORABLE = [base64.urlsafe_b64encode(f'["a","\\u{code}","",""]'.encode()).decode() for code in ("0000", "d800")]
+
+
+@pytest.mark.parametrize("token", ["nonsense", "e30", "WzEsMiwzLDRd", "é", "A" * 10_000, "W10", "bnVsbA", *UNSTORABLE])
 def test_a_token_that_is_none_says_nothing_and_harms_nothing(cast: Cast, token: str) -> None:
     (answer,) = decide(cast.alice, Target("contoso", 7, seen=token), status="resolved").answers
     assert answer.code == ""
@@ -274,6 +279,23 @@ def test_a_merged_incident_asks_first_and_a_circle_leads_nowhere(cast: Cast) -> 
     merge(cast, 8, 7)
     (circle,) = decide(cast.alice, Target("contoso", 7, to_merged=True), comment="x", key="third").answers
     assert (circle.code, circle.merged_into) == ("merged", None)
+
+
+def test_what_was_merged_once_more_is_asked_about_again_and_goes_where_the_person_said(cast: Cast) -> None:
+    make_incident(cast.contoso, 9)
+    decide(cast.alice, ("contoso", 7), status="resolved")
+    with scope.tenant(cast.contoso.pk):
+        Intent.objects.update(state="conflict", code="merged", remote=8, due_at=None)
+    merge(cast, 7, 8)
+    merge(cast, 8, 9)
+    (found,) = intents(cast.contoso)
+    answer = settle(cast.alice, found, "mine")
+    assert (answer.code, answer.merged_into) == ("merged", 9)
+    (found,) = intents(cast.contoso)
+    assert (found.number, found.state, found.remote) == (7, "conflict", 9)
+    assert "incident 9" in found.detail and "incident 9" in found.step
+    assert settle(cast.alice, found, "mine").code == ""
+    assert [(one.number, one.asked_number) for one in intents(cast.contoso)] == [(9, 7)]
 
 
 def test_a_merged_incident_and_its_target_chosen_together_are_changed_once(cast: Cast) -> None:
