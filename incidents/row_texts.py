@@ -23,7 +23,8 @@ from incidents.queue import QueueRow
 
 # What stands twice in a row, or in many rows.
 OFTEN = frozenset(
-    "key slug number severity severity_word tenant mark chip shape status assigned alerts unit host account".split()
+    {"key", "slug", "number", "severity", "severity_word", "tenant", "mark", "chip", "shape", "status", "assigned"}
+    | {"alerts", "unit", "host", "account"}
 )
 # What the template prints of one row, by name; ``odd`` is the row itself where its name has a chip or link behind it,
 # ``pending`` where its status has, ``tags`` are several texts.

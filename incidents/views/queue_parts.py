@@ -77,7 +77,7 @@ def bar(
     """The filter bar and the menus, which stay as they are until the page is loaded again."""
     filters = page.filters
     return {
-        "tenant_choices": choices_for(page.tenants, filters.tenants) if page.tenants else None,
+        "tenant_choices": page.tenants and choices_for(page.tenants, filters.tenants, counts=page.counts.by_tenant),
         "severity_choices": [(key, s.label, key in filters.severities) for key, s in SEVERITIES.items()],
         "status_choices": STATUSES.items(),
         "assignee_choices": _assignees(page),
