@@ -41,7 +41,6 @@ SEARCHED = 20_000
 GLANCED = 500  # ours: of these, a glance at the newest first, for a word that stands in every tenth
 HELD = 20_000  # ours: pieces of evidence with one value that are looked at
 ELSEWHERE = 1_000  # ours: incidents counted beside those shown
-CHIPS = {"active": ("info", "low"), "in-progress": ("warning", "wait"), "resolved": ("good", "good")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +111,6 @@ class QueueRow:
     def stamp(self) -> str:
         """Differs where anything of the row does."""
         return f"{self.changed_at.timestamp():.6f}-{self.merged_from}-{self.token}-{self.on_its_way}-{self.conflicts}"
-
-    @property
-    def chip(self) -> tuple[str, str]:
-        """Kind and shape of the chip that shows the status, as in components/status.html."""
-        return CHIPS.get(self.status, ("odd", "odd"))
 
 
 @dataclass(frozen=True, slots=True)

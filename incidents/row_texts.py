@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.html import escape
 
@@ -21,13 +22,7 @@ from defender.plain_text import shown
 from incidents.columns import Columns
 from incidents.queue import QueueRow
 
-# What stands twice in a row, or in many rows.
-OFTEN = frozenset(
-    {"key", "slug", "number", "severity", "severity_word", "tenant", "mark", "chip", "shape", "status", "assigned"}
-    | {"alerts", "unit", "host", "account"}
-)
-# What the template prints of one row, by name; ``odd`` is the row itself where its name has a chip or link behind it,
-# ``pending`` where its status has, ``tags`` are several texts.
+# What the template prints of one row, by name; ``odd`` is the row itself where its name has a chip or link behind it.
 RowTexts = Mapping[str, Any]
 
 
@@ -52,49 +47,45 @@ def texts_of(rows: Sequence[QueueRow], columns: Columns, query: str) -> list[Row
     return [_printed(row, page) for row in rows]
 
 
-def _printed(row: QueueRow, page: _Page) -> RowTexts:
-    words = _words(row, page)
-    if page.has_seldom:
-        words |= _seldom(row, page)
-    printed: dict[str, Any] = {name: page.escaped(text) if name in OFTEN else text for name, text in words.items()}
-    printed["odd"] = row if _is_odd(row) else None
-    printed["pending"] = row if row.on_its_way or row.conflicts else None
-    printed["tags"] = [shown(tag, 40) for tag in row.tags]
-    return printed
-
-
-def _words(row: QueueRow, page: _Page) -> dict[str, str]:
-    slug, number, (chip, shape) = row.tenant.slug, str(row.number), row.chip
-    return {
-        "key": f"{slug}-{number}",
-        "slug": slug,
+def _printed(row: QueueRow, page: _Page) -> dict[str, Any]:
+    escaped, slug, number = page.escaped, row.tenant.slug, escape(row.number)
+    printed: dict[str, Any] = {
+        "key": escape(f"{slug}-{number}"),
+        "slug": escaped(slug),
         "number": number,
         "stamp": row.stamp,
         "choice": f"{slug}:{number}:{row.token}",
-        "severity": row.severity,
-        "severity_word": shown(row.severity_word, 40),
+        "severity": _component("severity", row.severity, shown(row.severity_word, 40)),
         "url": f"{row.url}{page.suffix}",
         "name": shown(row.name, 160) or "(no name)",
-        "tenant": shown(row.tenant.name, 60),
+        "odd": row if _is_odd(row) else None,
+        "tenant": escaped(shown(row.tenant.name, 60)),
         "mark": row.tenant.mark,
-        "chip": chip,
-        "shape": shape,
-        "status": shown(row.status_word, 40),
-        "on_its_way": shown(row.on_its_way, 300),
-        "assigned": shown(row.assigned_to, 60),
-        "alerts": row.alerts,
+        "status": _component("status", row.status, shown(row.status_word, 40)),
+        "on_its_way": row.on_its_way and shown(row.on_its_way, 300),
+        "conflicts": row.conflicts,
+        "assigned": row.assigned_to and escaped(shown(row.assigned_to, 60)),
+        "alerts": escaped(row.alerts),
         "unit": "alert" if row.alert_count == 1 else "alerts",
-        "host": shown(row.host, 60),
-        "account": shown(row.account, 60),
+        "host": row.host and escape(shown(row.host, 60)),
+        "account": row.account and escape(shown(row.account, 60)),
         "updated_iso": iso(row.updated_at),
         "updated_at": precise(row.updated_at, page.zone),
         "updated": ago(row.updated_at, page.now),
     }
+    return printed | _seldom(row, page) if page.has_seldom else printed
 
 
-def _seldom(row: QueueRow, page: _Page) -> dict[str, str]:
-    words = {
+@lru_cache(maxsize=512)
+def _component(name: str, key: str, word: str) -> str:
+    """A component of the pages, which is the same for all rows of one severity or status."""
+    return get_template(f"components/{name}.html").render({"key": key, "word": word})
+
+
+def _seldom(row: QueueRow, page: _Page) -> dict[str, Any]:
+    words: dict[str, Any] = {
         "classification": shown(row.classification_word, 60),
+        "tags": [shown(tag, 40) for tag in row.tags],
         "techniques": shown(", ".join(row.techniques), 200),
         "created": "",
     }
