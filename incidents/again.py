@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.models import User
 from audit.record import Actor
 from incidents import triage
-from incidents.decisions import Answer, Decision, Target, token_of
+from incidents.decisions import Answer, Decision, Target, token_of_field
 from incidents.models import Batch, Field, Intent, IntentState
 from incidents.pending import FAILED
 
@@ -31,7 +31,7 @@ def again(*, user: User, by: Actor, intent: int, now: datetime) -> Answer | None
 
 
 def _seen(failed: Intent) -> str:
-    return "" if failed.field in {Field.TAGS, Field.COMMENT} else token_of(failed.field, failed.seen)
+    return "" if failed.field in {Field.TAGS, Field.COMMENT} else token_of_field(failed.field, failed.seen)
 
 
 def _key(user: User, failed: Intent) -> str:

@@ -17,6 +17,7 @@ COLUMNS: Mapping[str, str] = {
     "updated": "Updated",
 }
 USUAL = ("tenant", "status", "assigned", "alerts", "who", "updated")
+SELDOM = frozenset(COLUMNS) - frozenset(USUAL)
 MANY = 7  # ours: with more, the table may be wider than its card and scrolls inside it
 
 
@@ -28,6 +29,11 @@ class Columns:
 
     def __contains__(self, name: str) -> bool:
         return name in self.shown
+
+    @property
+    def has_seldom(self) -> bool:
+        """Whether any is shown that is not there unless chosen."""
+        return not SELDOM.isdisjoint(self.shown)
 
     @property
     def is_many(self) -> bool:

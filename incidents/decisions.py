@@ -23,6 +23,7 @@ LONGEST_COMMENT: Final = 4_000
 MOST_TAGS: Final = 20
 LONGEST_KEY: Final = 64
 _LONGEST_TOKEN: Final = 4_000
+_in_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,22 +229,26 @@ def _address(decision: Decision, ground: Ground) -> str | None:
 
 
 def seen_token(incident: Incident, pending: Pending = NOTHING) -> str:
-    """What a page shows of an incident, for ``Target.seen``. ``pending`` is what the page lays over our copy.
+    """What a page shows of an incident, for ``Target.seen``. ``pending`` is what the page lays over our copy."""
+    return token_of(pending.over(held(incident)))
+
+
+def token_of(values: Values) -> str:
+    """The same of the values that are shown.
 
     It is no secret and is not signed: who changes it only says to have seen something else.
     """
-    values = pending.over(held(incident))
     return _sealed([values.assigned_to, values.status, *values.classification])
 
 
-def token_of(field: str, seen: Value) -> str:
+def token_of_field(field: str, seen: Value) -> str:
     """The same of one field alone, for a decision that is about no other."""
     pair = seen if field == Field.CLASSIFICATION else ("", "")
     return _sealed([seen if field == name else "" for name in (Field.ASSIGNED_TO, Field.STATUS)] + list(pair))
 
 
-def _sealed(shown: Sequence[str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(shown, separators=(",", ":")).encode()).decode().rstrip("=")
+def _sealed(shown: Sequence[Value]) -> str:
+    return base64.urlsafe_b64encode(_in_json(shown).encode()).decode().rstrip("=")
 
 
 def _unsealed(token: str) -> Mapping[str, Value]:

@@ -8,14 +8,15 @@ among the newest COUNTED incidents that match every filter; where there are more
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from defender.vocabulary import CLASSIFICATIONS, SERVICES
 from incidents.attack import techniques
-from incidents.filters import KEY_OF_STATUS, ME, NOBODY, SEVERITIES, Filters, address_for, with_value
+from incidents.filters import KEY_OF_STATUS, ME, NOBODY, SEVERITIES, STATUS_OF, Filters, address_for, with_value
 from incidents.freshness import TenantFreshness
-from incidents.models import Severity, Status
+from incidents.models import Severity
 from incidents.queue_statements import held_keys, keys_statement
 from incidents.selecting import select
 
@@ -23,14 +24,28 @@ COUNTED = 1_000  # ours
 SHOWN = 12  # ours: choices of one facet
 Bounds = Mapping[str, int]
 _OPEN = frozenset({"active", "in-progress", "other"})
+_OPEN_STATUSES = sorted(STATUS_OF[key].value for key in _OPEN)
+_Cell = tuple[str, str, bool, int]
 
 CELLS = """
 SELECT status, severity, unassigned, sum(n) FROM incidents_rollup
 WHERE tenant_id = ANY(%(tenants)s::bigint[]) GROUP BY status, severity, unassigned
 """
+# Of every open page. The statuses are named for the index: closed cells, most of all there are, are never looked at.
+OPEN_CELLS = """
+SELECT status, severity, unassigned, sum(n)::bigint FROM incidents_rollup
+WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND status = ANY(%(statuses)s::smallint[])
+GROUP BY status, severity, unassigned
+"""
 BY_TENANT = """
-SELECT tenant_id, sum(n) FROM incidents_rollup
-WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND status <> ALL(%(closed)s::smallint[]) GROUP BY tenant_id
+SELECT tenant_id, sum(n)::bigint FROM incidents_rollup
+WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND status = ANY(%(statuses)s::smallint[]) GROUP BY tenant_id
+"""
+# Both from one look at the cells.
+BOTH = """
+SELECT tenant_id, status, severity, unassigned, sum(n)::bigint FROM incidents_rollup
+WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND status = ANY(%(statuses)s::smallint[])
+GROUP BY GROUPING SETS ((status, severity, unassigned), (tenant_id))
 """
 # The incidents are found as for the queue's page; what hangs on them is read by their keys.
 LIVE = """
@@ -52,14 +67,25 @@ UNION ALL SELECT 'service', a.service_source, count(DISTINCT a.incident_id) FROM
 class Counts:
     """Exact counts of the chosen tenants. Each dimension is counted with the other filters in force, without its own.
 
-    ``by_status`` has the keys of STATUSES, so that "open" and "all" are sums; ``open_by_severity`` looks at open ones
-    alone, whatever the filters.
+    ``by_status`` has the keys of STATUSES, so that "open" and "all" are sums.
     """
 
     by_severity: dict[str, int]
     by_status: dict[str, int]
     unassigned: int
-    open_by_severity: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCounts:
+    """What every page of the queue says of the chosen tenants, exact.
+
+    ``by_severity`` looks at open incidents whatever the filters, ``unassigned`` at those within the filters' status and
+    severity. ``by_tenant`` is slug → open incidents, or None where it was not counted along.
+    """
+
+    by_severity: dict[str, int]
+    unassigned: int
+    by_tenant: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +124,8 @@ class Live:
 
 def counts_for(filters: Filters, tenants: Sequence[TenantFreshness]) -> Counts:
     """One query over at most some dozens of sums per tenant."""
-    cells = [
-        (KEY_OF_STATUS.get(status, "other"), Severity(severity).name.lower(), unassigned, int(n))
-        for status, severity, unassigned, n in select(CELLS, {"tenants": [tenant.id for tenant in tenants]})
-    ]
+    cells = _cells(select(CELLS, {"tenants": [tenant.id for tenant in tenants]}))
     severity, status, opened = dict.fromkeys(SEVERITIES, 0), dict.fromkeys(KEY_OF_STATUS.values(), 0), 0
-    open_by_severity = dict.fromkeys(SEVERITIES, 0)
     for of_status, of_severity, unassigned, n in cells:
         in_status = of_status in _statuses(filters.status)
         in_severity = not filters.severities or of_severity in filters.severities
@@ -111,10 +133,36 @@ def counts_for(filters: Filters, tenants: Sequence[TenantFreshness]) -> Counts:
         severity[of_severity] += n if in_status and in_assignee else 0
         status[of_status] += n if in_severity and in_assignee else 0
         opened += n if in_status and in_severity and unassigned else 0
-        open_by_severity[of_severity] += n if of_status in _OPEN else 0
     status["open"] = sum(status[key] for key in _OPEN)
     status["all"] = status["open"] + status["resolved"]
-    return Counts(severity, status, opened, open_by_severity)
+    return Counts(severity, status, opened)
+
+
+def open_counts(filters: Filters, tenants: Sequence[TenantFreshness], *, by_tenant: bool = False) -> OpenCounts:
+    """One query. ``by_tenant`` counts tenants along where the filters look at open incidents alone."""
+    wanted = _statuses(filters.status)
+    looked_at = sorted(STATUS_OF[key].value for key in _OPEN | wanted)
+    parameters = {"tenants": [tenant.id for tenant in tenants], "statuses": looked_at}
+    of_tenants = None
+    if by_tenant and wanted <= _OPEN:
+        rows = select(BOTH, parameters)
+        of_tenants = _by_slug(tenants, ((row[0], row[4]) for row in rows if row[0] is not None))
+        cells = _cells(row[1:] for row in rows if row[0] is None)
+    else:
+        cells = _cells(select(OPEN_CELLS, parameters))
+    severity, nobodys = dict.fromkeys(SEVERITIES, 0), 0
+    for of_status, of_severity, unassigned, n in cells:
+        in_severity = not filters.severities or of_severity in filters.severities
+        severity[of_severity] += n if of_status in _OPEN else 0
+        nobodys += n if of_status in wanted and in_severity and unassigned else 0
+    return OpenCounts(severity, nobodys, of_tenants)
+
+
+def _cells(rows: Iterable[tuple[Any, ...]]) -> list[_Cell]:
+    return [
+        (KEY_OF_STATUS.get(status, "other"), Severity(severity).name.lower(), unassigned, int(n))
+        for status, severity, unassigned, n in rows
+    ]
 
 
 def _statuses(status: str) -> frozenset[str]:
@@ -123,12 +171,13 @@ def _statuses(status: str) -> frozenset[str]:
 
 def open_by_tenant(tenants: Sequence[TenantFreshness]) -> dict[str, int]:
     """slug → open incidents, exact."""
-    closed = [Status.RESOLVED.value, Status.REDIRECTED.value]
-    slugs = {tenant.id: tenant.slug for tenant in tenants}
-    found = dict.fromkeys(slugs.values(), 0)
-    for tenant_id, n in select(BY_TENANT, {"tenants": list(slugs), "closed": closed}):
-        found[slugs[tenant_id]] = int(n)
-    return found
+    parameters = {"tenants": [tenant.id for tenant in tenants], "statuses": _OPEN_STATUSES}
+    return _by_slug(tenants, select(BY_TENANT, parameters))
+
+
+def _by_slug(tenants: Sequence[TenantFreshness], found: Iterable[tuple[Any, ...]]) -> dict[str, int]:
+    by_id = {tenant_id: int(n) for tenant_id, n in found}
+    return {tenant.slug: by_id.get(tenant.id, 0) for tenant in tenants}
 
 
 def live_facets(filters: Filters, tenants: Sequence[TenantFreshness], *, exactly: bool, bounds: Bounds) -> Live:

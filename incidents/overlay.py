@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
 from defender import vocabulary
-from incidents.decisions import seen_token
-from incidents.filters import STATUS_OF
+from incidents.decisions import seen_token, token_of
 from incidents.models import Comment, Field, Incident, IncidentTag
-from incidents.pending import NOTHING, Pending, pending_for, pending_of
+from incidents.pending import NOTHING, Pending, pending_for, pending_of, states_for
 from incidents.queue import QueuePage, QueueRow
 from incidents.signing import authors_of, is_as_written, unsigned
-from incidents.values import STATUS_WORDS, held, words_for
+from incidents.values import STATUS_WORDS, Values, held, pair, words_for
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A page and what is on its way in its rows: incident key → key and state of each change.
+
+    ``version`` changes with both. An open page that asks whether it is current needs no more than that.
+    """
+
+    under: QueuePage
+    states: Mapping[int, Sequence[tuple[int, str]]]
+
+    @property
+    def version(self) -> str:
+        """Of the page as it would be shown."""
+        state = sorted(self.states.items())
+        return self.under.version + (blake2b(repr(state).encode(), digest_size=6).hexdigest() if state else "")
+
+    def page(self) -> QueuePage:
+        """The page as it is shown. One query where anything is on its way."""
+        pending = pending_for(list(self.states)) if self.states else {}
+        rows = [_row(row, pending.get(row.id, NOTHING)) for row in self.under.rows]
+        return replace(self.under, rows=rows, version=self.version)
+
+
+def overlay_of(page: QueuePage) -> Overlay:
+    """What is on its way in the page's rows. One query."""
+    rows = page.rows
+    return Overlay(page, states_for([row.id for row in rows], {row.tenant.id for row in rows}) if rows else {})
 
 
 def overlaid(page: QueuePage) -> QueuePage:
-    """The page with what is on its way in its rows; ``version`` changes with that too. One query."""
-    pending = pending_for([row.id for row in page.rows]) if page.rows else {}
-    state = [(key, [(one.id, one.state) for one in of.intents]) for key, of in sorted(pending.items())]
-    word = blake2b(repr(state).encode(), digest_size=6).hexdigest() if state else ""
-    rows = [_row(row, pending.get(row.id, NOTHING)) for row in page.rows]
-    return replace(page, rows=rows, version=page.version + word)
+    """The page with what is on its way in its rows; ``version`` changes with that too. At most two queries."""
+    return overlay_of(page).page()
 
 
 def _row(row: QueueRow, pending: Pending) -> QueueRow:
-    remote = "" if row.status in STATUS_WORDS else row.status_word
-    incident = Incident(
+    known = row.status in STATUS_WORDS
+    values = Values(
         assigned_to=row.assigned_to,
-        status=STATUS_OF[row.status],
-        remote_status=remote,
-        classification=row.classification,
-        determination=row.determination,
+        status=row.status if known else row.status_word,
+        classification=pair(row.classification, row.determination),
     )
-    values = held(incident)
+    if not pending.intents:
+        return replace(row, token=token_of(values))
     over = pending.over(values)
     changed: dict[str, Any] = {"assigned_to": over.assigned_to}
     if over.status != values.status:
@@ -44,8 +67,7 @@ def _row(row: QueueRow, pending: Pending) -> QueueRow:
     if over.classification != values.classification:
         changed |= {"classification": over.classification[0], "determination": over.classification[1]}
     words = "; ".join(f"{one.label}: {one.wanted_words} – {one.state_word}" for one in pending.on_their_way)
-    token = seen_token(incident, pending)
-    return replace(row, token=token, on_its_way=words, conflicts=len(pending.conflicts), **changed)
+    return replace(row, token=token_of(over), on_its_way=words, conflicts=len(pending.conflicts), **changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from accounts.models import User
 from defender.vocabulary import CLASSIFICATIONS, DETERMINATIONS
 from incidents.assignees import addresses_for
 from incidents.cursor import Place, seal, unseal
-from incidents.facets import Counts, counts_for
+from incidents.facets import OpenCounts, open_counts
 from incidents.filters import KEY_OF_STATUS, ME, UNAVAILABLE, Filters, query_for
 from incidents.freshness import Freshness, TenantFreshness, freshness_of, tenants_for
 from incidents.models import Severity, Status
@@ -41,7 +41,6 @@ SEARCHED = 20_000
 GLANCED = 500  # ours: of these, a glance at the newest first, for a word that stands in every tenth
 HELD = 20_000  # ours: pieces of evidence with one value that are looked at
 ELSEWHERE = 1_000  # ours: incidents counted beside those shown
-CHIPS = {"active": ("info", "low"), "in-progress": ("warning", "wait"), "resolved": ("good", "good")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +112,6 @@ class QueueRow:
         """Differs where anything of the row does."""
         return f"{self.changed_at.timestamp():.6f}-{self.merged_from}-{self.token}-{self.on_its_way}-{self.conflicts}"
 
-    @property
-    def chip(self) -> tuple[str, str]:
-        """Kind and shape of the chip that shows the status, as in components/status.html."""
-        return CHIPS.get(self.status, ("odd", "odd"))
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -142,7 +136,7 @@ class QueuePage:
     tenants: Sequence[TenantFreshness]
     chosen: Sequence[TenantFreshness]
     unavailable: int
-    counts: Counts
+    counts: OpenCounts
     exactly: bool
     closed: int
     merged: int
@@ -154,7 +148,7 @@ class QueuePage:
     @property
     def open_by_severity(self) -> dict[str, int]:
         """Open incidents of the chosen tenants, whatever else is in the filter."""
-        return self.counts.open_by_severity
+        return self.counts.by_severity
 
     @property
     def open_total(self) -> int:
@@ -162,8 +156,13 @@ class QueuePage:
         return sum(self.open_by_severity.values())
 
 
-def queue_page(user: User, filters: Filters, cursor: str = "", *, now: datetime | None = None) -> QueuePage:
-    """One page of at most PAGE rows, newest first. An unknown, stale or foreign cursor is the first page."""
+def queue_page(
+    user: User, filters: Filters, cursor: str = "", *, now: datetime | None = None, by_tenant: bool = False
+) -> QueuePage:
+    """One page of at most PAGE rows, newest first. An unknown, stale or foreign cursor is the first page.
+
+    ``by_tenant`` also counts per tenant, where that is no query of its own.
+    """
     tenants = tenants_for(user, now or timezone.now())
     chosen, unavailable = chosen_tenants(user, filters, tenants)
     asked = resolved(user, filters, chosen)
@@ -171,7 +170,7 @@ def queue_page(user: User, filters: Filters, cursor: str = "", *, now: datetime 
     place = unseal(cursor, user_id=user.pk, query=query)
     found = _found(asked, [tenant.id for tenant in chosen], place) if chosen else Found([])
     rows = _rows(found, chosen)
-    counts = counts_for(filters, chosen)
+    counts = open_counts(filters, chosen, by_tenant=by_tenant and len(chosen) == len(tenants))
     closed, merged = _elsewhere(asked, chosen)
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     return QueuePage(
@@ -187,7 +186,7 @@ def queue_page(user: User, filters: Filters, cursor: str = "", *, now: datetime 
         older=seal((last.updated_at, last.id), user_id=user.pk, query=query) if last else "",
         is_first=place is None,
         freshness=freshness_of(chosen),
-        version=_version(rows, [counts, closed, merged], chosen),
+        version=_version(rows, [counts.by_severity, counts.unassigned, closed, merged], chosen),
     )
 
 
@@ -278,13 +277,12 @@ def _elsewhere(filters: Filters, tenants: Sequence[TenantFreshness]) -> tuple[in
 def _rows(found: Found, tenants: Sequence[TenantFreshness]) -> list[QueueRow]:
     merged = _merged_from(found.rows)
     by_id = {tenant.id: tenant for tenant in tenants}
-    # One look-up per tenant and not per row: asking for addresses is what a page of rows would spend most time on.
-    bases = {
-        key: reverse("incidents:incident", args=[by_id[key].slug, 0]).removesuffix("0/")
-        for key in {values[1] for values in found.rows}
-    }
+    # One look-up for all: asking for addresses is what a page of rows would spend most time on.
+    start = reverse("incidents:incident", args=["slug", 0]).removesuffix("slug/0/")
     return [
-        _row(values, by_id[values[1]], merged.get((values[1], values[2]), 0), bases[values[1]]) for values in found.rows
+        _row(values, tenant, merged.get((values[1], values[2]), 0), f"{start}{tenant.slug}/")
+        for values in found.rows
+        for tenant in (by_id[values[1]],)
     ]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 
 from incidents.facets import open_by_tenant
 from incidents.freshness import TenantFreshness
@@ -31,21 +32,31 @@ class Choices:
     is_long: bool
 
 
-def choices_for(tenants: Sequence[TenantFreshness], chosen: Collection[str], words: str = "") -> Choices:
-    """The chosen ones whatever the words, then those whose name or slug has all words in it. One query."""
-    counts = open_by_tenant(tenants)
+def choices_for(
+    tenants: Sequence[TenantFreshness],
+    chosen: Collection[str],
+    words: str = "",
+    counts: Mapping[str, int] | None = None,
+) -> Choices:
+    """The chosen ones whatever the words, then those whose name or slug has all words in it.
+
+    One query, unless ``counts`` are known: slug → open incidents.
+    """
+    counts = open_by_tenant(tenants) if counts is None else counts
     wanted = words.casefold().split()
     first = [tenant for tenant in tenants if tenant.slug in chosen]
     rest = [tenant for tenant in tenants if tenant.slug not in chosen and _has(tenant, wanted)]
     is_long = len(tenants) > LONG
+    offered = rest
     if is_long:
-        rest.sort(key=lambda tenant: (-counts[tenant.slug], tenant.name.casefold()))
-    offered = rest[:OFFERED] if is_long else rest
+        offered = nsmallest(OFFERED, rest, key=lambda tenant: (-counts[tenant.slug], tenant.name.casefold()))
     shown = [Choice(tenant, tenant.slug in chosen, counts[tenant.slug]) for tenant in (*first, *offered)]
     return Choices(shown if is_long else _by_name(shown), len(rest) - len(offered), is_long)
 
 
 def _has(tenant: TenantFreshness, wanted: Sequence[str]) -> bool:
+    if not wanted:
+        return True
     text = f"{tenant.name} {tenant.slug}".casefold()
     return all(word in text for word in wanted)
 

@@ -47,7 +47,7 @@ def held(incident: Incident, tags: Iterable[str] = ()) -> Values:
     return Values(
         assigned_to=incident.assigned_to or "",
         status=_STATUS_KEYS.get(Status(incident.status), incident.remote_status),
-        classification=_pair(incident.classification, incident.determination),
+        classification=pair(incident.classification, incident.determination),
         tags=tuple(tags),
     )
 
@@ -77,13 +77,14 @@ def values_of(incident: WireIncident, tags: Iterable[str], comments: Iterable[st
     return Values(
         assigned_to=incident.assigned_to or "",
         status=_STATUS_KEYS.get(Status(incident.status_code), incident.status),
-        classification=_pair(incident.classification, incident.determination),
+        classification=pair(incident.classification, incident.determination),
         tags=tuple(tags),
         comments=tuple(comments),
     )
 
 
-def _pair(classification: str | None, determination: str | None) -> tuple[str, str]:
+def pair(classification: str | None, determination: str | None) -> tuple[str, str]:
+    """Classification and determination in our spelling."""
     return (
         _ours(classification or "", vocabulary.CLASSIFICATIONS),
         _ours(determination or "", vocabulary.DETERMINATIONS),

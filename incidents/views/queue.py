@@ -13,7 +13,7 @@ from incidents.access import signed_in
 from incidents.facets import counts_for, live_facets
 from incidents.filters import address_for, read_filters
 from incidents.freshness import tenants_for, worst_first
-from incidents.overlay import overlaid
+from incidents.overlay import overlaid, overlay_of
 from incidents.queue import bounds, chosen_tenants, for_person, is_found_exactly, queue_page, resolved
 from incidents.saved_views import access_view, filters_of, preference_of
 from incidents.tenant_choices import choices_for
@@ -27,12 +27,12 @@ FRESHNESS_SHOWN = 100  # ours: tenants in the panel at once
 def queue(request: HttpRequest) -> HttpResponse:
     """The page; asked by the filter bar, its live part alone, with the address to show for it."""
     user, filters = signed_in(request), read_filters(request.GET)
-    preference = preference_of(user)
-    if preference.default and not request.GET and not _wants_part(request):
+    preference, is_part = preference_of(user), _wants_part(request)
+    if preference.default and not request.GET and not is_part:
         return redirect(preference.default)
-    page = overlaid(queue_page(user, filters, request.GET.get("after", "")))
+    page = overlaid(queue_page(user, filters, request.GET.get("after", ""), by_tenant=not is_part))
     shown = live(page, preference)
-    if _wants_part(request):
+    if is_part:
         part = render(request, "incidents/_queue.html", shown)
         part.headers["HX-Push-Url"] = address_for(filters)
         return part
@@ -47,7 +47,7 @@ def saved_view(request: HttpRequest, view: UUID) -> HttpResponse:
     user = signed_in(request)
     kept = access_view(user, view)
     filters = for_person(user, filters_of(kept), tenants_for(user, timezone.now()))
-    page, preference = overlaid(queue_page(user, filters)), preference_of(user)
+    page, preference = overlaid(queue_page(user, filters, by_tenant=True)), preference_of(user)
     shown = {**live(page, preference), **bar(user, page, preference, request.GET, kept), **triage_frame()}
     return render(request, "incidents/queue.html", shown)
 
@@ -59,10 +59,10 @@ def queue_rows(request: HttpRequest) -> HttpResponse:
     Freshness moves on while nothing else does, so an answer without content carries it in an event.
     """
     user = signed_in(request)
-    page = overlaid(queue_page(user, read_filters(request.GET)))
-    if request.GET.get("version") != page.version:
-        return render(request, "incidents/_queue.html", live(page, preference_of(user)))
-    oldest = page.freshness.oldest
+    current = overlay_of(queue_page(user, read_filters(request.GET)))
+    if request.GET.get("version") != current.version:
+        return render(request, "incidents/_queue.html", live(current.page(), preference_of(user)))
+    oldest = current.under.freshness.oldest
     return trigger_client_event(
         HttpResponse(status=204), "freshness", {"oldest": oldest.isoformat() if oldest else None}
     )

@@ -29,6 +29,7 @@ from incidents.filters import (
 from incidents.labels import with_labels
 from incidents.models import SavedView
 from incidents.queue import ELSEWHERE, PAGE, SEARCHED, QueuePage, assignees_for
+from incidents.row_texts import texts_of
 from incidents.saved_views import Preference, may_change, views_for
 from incidents.tenant_choices import choices_for
 from tenants.groups import groups_for
@@ -40,13 +41,14 @@ MARKED = 5  # ours: tenants in trouble that are named above the rows; the panel 
 def live(page: QueuePage, preference: Preference) -> dict[str, Any]:
     """Rows, counts and chips: what is brought up to date by itself."""
     filters, columns = page.filters, preference.columns
+    query = query_for(filters)
     marked = [tenant for tenant in page.chosen if tenant.mark]
     return {
         "page": page,
-        "rows": with_labels(page.rows, columns),
-        "show": dict.fromkeys(columns.shown, True),
+        "rows": texts_of(with_labels(page.rows, columns), columns, query),
+        "show": {name: name in columns for name in COLUMNS} | {"seldom": columns.has_seldom},
         "is_wide": columns.is_many,
-        "query": query_for(filters),
+        "query": query,
         "chips": chips_for(filters, {tenant.slug: tenant.name for tenant in page.tenants}),
         "clear_url": _clear_url(preference),
         "newest_url": "" if page.is_first else address_for(filters),
@@ -75,7 +77,7 @@ def bar(
     """The filter bar and the menus, which stay as they are until the page is loaded again."""
     filters = page.filters
     return {
-        "tenant_choices": choices_for(page.tenants, filters.tenants) if page.tenants else None,
+        "tenant_choices": page.tenants and choices_for(page.tenants, filters.tenants, counts=page.counts.by_tenant),
         "severity_choices": [(key, s.label, key in filters.severities) for key, s in SEVERITIES.items()],
         "status_choices": STATUSES.items(),
         "assignee_choices": _assignees(page),

@@ -6,7 +6,7 @@ import pytest
 
 from incidents import triage
 from incidents.again import again
-from incidents.decisions import Answer, Target, token_of
+from incidents.decisions import Answer, Target, token_of_field
 from incidents.models import Incident, Intent, IntentState, Status
 from incidents.pending import batches_for
 from tenants import scope
@@ -93,7 +93,7 @@ def test_a_try_that_was_taken_back_can_be_made_again(cast: Cast) -> None:
 def test_what_was_not_decided_is_not_told_any_more_once_the_tenant_is_out_of_sight(cast: Cast) -> None:
     with scope.tenant(cast.contoso.pk):
         Incident.objects.update(assigned_to="dora@example.com")
-    token = token_of("assigned_to", "alice@example.com")
+    token = token_of_field("assigned_to", "alice@example.com")
     decide(cast.alice, Target("contoso", 7, seen=token), ("contoso", 99), now=NOW, assigned_to="")
     with at_work(cast.alice):
         told = batches_for(cast.alice)[0].refused

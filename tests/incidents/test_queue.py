@@ -13,7 +13,7 @@ from accounts.roles import Role
 from incidents import queue as incident_queue
 from incidents import queue_statements
 from incidents.cursor import seal, unseal
-from incidents.facets import open_by_tenant
+from incidents.facets import counts_for, open_by_tenant, open_counts
 from incidents.filters import Filters, query_for, read_filters
 from incidents.models import Incident, Severity, Status
 from incidents.queue import PAGE, QueuePage, queue_page
@@ -207,6 +207,21 @@ def test_counts_come_from_the_roll_up_of_the_chosen_tenants(cast: Cast) -> None:
     assert (page.open_total, page.open_by_severity["high"], page.open_by_severity["low"]) == (2, 2, 0)
     with database_role("web"), scope.person(cast.alice):
         assert open_by_tenant(page.tenants) == {"contoso": 2, "fabrikam": 1}
+
+
+def test_one_look_at_the_roll_up_counts_what_two_would(cast: Cast) -> None:
+    for number, (tenant, status) in enumerate(
+        [(t, s) for t in (cast.contoso, cast.fabrikam, cast.northwind) for s in Status], start=1
+    ):
+        make_incident(tenant, number, status=status, severity=Severity(number % 4 + 1), assigned_to="a" * (number % 2))
+    with database_role("web"), scope.person(cast.alice):
+        tenants = queue_page(cast.alice, Filters()).tenants
+        for filters in (Filters(), Filters(severities=("high",)), Filters(status="active"), Filters(status="all")):
+            apart, together = open_counts(filters, tenants), open_counts(filters, tenants, by_tenant=True)
+            assert (together.by_severity, together.unassigned) == (apart.by_severity, apart.unassigned)
+            assert apart.unassigned == counts_for(filters, tenants).unassigned
+            assert sum(apart.by_severity.values()) == sum(open_by_tenant(tenants).values()) == 6
+            assert together.by_tenant == (None if filters.status == "all" else open_by_tenant(tenants))
 
 
 def test_the_version_changes_with_the_page_and_not_with_time(cast: Cast) -> None:

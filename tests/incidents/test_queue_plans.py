@@ -13,7 +13,7 @@ from pytest_django import DjangoDbBlocker
 from accounts.models import User
 from accounts.roles import Role
 from incidents import queue_statements
-from incidents.facets import CELLS, LIVE
+from incidents.facets import BOTH, BY_TENANT, CELLS, LIVE, OPEN_CELLS
 from incidents.filters import Filters
 from incidents.queue import PAGE, bounds
 from tenants import scope
@@ -152,6 +152,9 @@ def test_merges_and_counts_read_no_big_table_through(people: Any, who: str) -> N
     assert "using merged_into" in found, found
     assert_reads_no_big_table_through(found)
     assert "incidents_incident" not in plan(people[who], CELLS, parameters)
+    parameters["statuses"] = [1, 2, 9]
+    for statement in (OPEN_CELLS, BY_TENANT, BOTH):
+        assert "incidents_incident" not in plan(people[who], statement, parameters)
     parameters = asked_by(people[who]) | {"limit": 1001}
     keys = queue_statements.keys_statement(Filters(), None, parameters)
     assert_reads_no_big_table_through(plan(people[who], LIVE.format(keys=keys), parameters))

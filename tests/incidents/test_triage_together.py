@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from incidents import triage
-from incidents.decisions import token_of
+from incidents.decisions import token_of_field
 from incidents.triage import Target
 from tests.cast import make_cast, make_incident, make_person
 from tests.incidents.deciding import BY, at_work, decide, intents
@@ -22,7 +22,9 @@ def test_a_choice_in_a_conflict_and_a_decision_that_takes_its_place_do_not_block
     make_incident(cast.contoso, 7)
     dora = make_person("dora", (cast.contoso, Role.ANALYST))
     decide(cast.alice, ("contoso", 7), comment="There is a delivery from now on.", key="first")
-    decide(cast.alice, Target("contoso", 7, seen=token_of("status", "in-progress")), status="resolved", key="second")
+    decide(
+        cast.alice, Target("contoso", 7, seen=token_of_field("status", "in-progress")), status="resolved", key="second"
+    )
     waiting = next(one for one in intents(cast.contoso) if one.state == "conflict")
     has_locked, has_begun = threading.Event(), threading.Event()
     failures: list[Exception] = []

@@ -72,8 +72,9 @@ INSERT INTO tenants_syncstate (tenant_id, next_due_at, lease_owner, lease_epoch,
 # because triggers are off while this is loaded.
 PERSON = """
 WITH person AS (
-    INSERT INTO accounts_user (password, username, display_name, is_active, is_staff, time_zone, created_at)
-    VALUES ('!', %(name)s, %(name)s, true, false, 'UTC', now()) RETURNING id),
+    INSERT INTO accounts_user (password, username, display_name, is_active, is_staff, time_zone, theme, high_contrast,
+        single_keys, created_at)
+    VALUES ('!', %(name)s, %(name)s, true, false, 'UTC', 'system', false, true, now()) RETURNING id),
 theirs AS (SELECT n FROM generate_series(1, 1000) n ORDER BY bench.u(n, 1000 + %(r)s), n LIMIT %(count)s),
 granted AS (
     INSERT INTO tenants_grant (user_id, role, tenant_id, granted_by, granted_at)
