@@ -225,7 +225,7 @@ def test_any_number_of_tenants_and_incidents_takes_the_same_few_queries() -> Non
         figures = figures_for(many, ask, now=now() + HOUR)
         for name in ("open_rows", "flow_rows", "tenant_bars", "speeds", "held", "health"):
             assert list(getattr(Page(figures), name)())
-    assert len(queries) == 9
+    assert len(queries) == 8
 
 
 def test_no_statement_walks_the_incidents(cast: Cast) -> None:

@@ -92,8 +92,8 @@ PAGES: tuple[Break, ...] = (
             OPEN,
             edit(
                 "incidents/freshness.py",
-                "mine = Tenant.objects.filter(pk__in=member_tenants(user.pk))",
-                f"mine = {ALL.format('Tenant')}",
+                "WHERE t.id IN (SELECT m.tenant_id",
+                "WHERE true OR t.id IN (SELECT m.tenant_id",
             ),
         ),
         (
@@ -131,8 +131,8 @@ PAGES: tuple[Break, ...] = (
             OPEN,
             edit(
                 "incidents/freshness.py",
-                "mine = Tenant.objects.filter(pk__in=member_tenants(user.pk))",
-                f"mine = {ALL.format('Tenant')}",
+                "WHERE t.id IN (SELECT m.tenant_id",
+                "WHERE true OR t.id IN (SELECT m.tenant_id",
             ),
         ),
         (f"{PAST}[incidents:queue_tenants]", f"{PAST}[incidents:queue_freshness]"),
