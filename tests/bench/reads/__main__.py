@@ -19,7 +19,7 @@ from tests.repository.tree import ROOT
 
 LONGEST = 720  # seconds for the measuring; before that a million incidents take two minutes, five a quarter hour
 REPORT = ROOT / ".local" / "bench-reads.json"
-PARTS = ("queue", "counts", "words", "values", "template", "pages")
+PARTS = ("queue", "counts", "words", "values", "template", "pages", "decisions")
 Found = tuple[list[Any], dict[str, Any]]
 
 
@@ -49,7 +49,7 @@ def main() -> int:
 
 def measure(size: Size, parts: Any, *, rounds: int) -> Found:
     """The parts asked for, one after the other."""
-    from tests.bench.reads import counts, pages, people, queue, searching, twin
+    from tests.bench.reads import counts, deciding, pages, people, queue, searching, twin
 
     administrator = people.Administrator(stage.administrator_url(f"reads_{size.name.lower()}"))
     readers = people.readers()
@@ -60,8 +60,8 @@ def measure(size: Size, parts: Any, *, rounds: int) -> Found:
         "values": lambda: searching.values(readers, administrator, rounds=rounds),
         "template": lambda: twin.run(readers, rounds=rounds),
         "pages": lambda: pages.run(readers, administrator, rounds=rounds),
+        "decisions": lambda: deciding.run(readers, rounds=rounds),
     }
-    # A part for accepting a bulk decision belongs here, once there is one: 100 incidents of 10 tenants in 150 ms.
     goals: list[Any] = []
     figures: dict[str, Any] = {"settings": stage.settings_in_force(administrator.connection)}
     for part in (part for part in PARTS if part in parts):
