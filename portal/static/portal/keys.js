@@ -131,6 +131,8 @@
 
   function isTyping(target) {
     const fields = "input:not([type=checkbox], [type=radio]), select, textarea, dialog, [contenteditable], [role=combobox]";
+    // Until the next frame after a dialog has closed, the keyboard is still in the field that was in it.
+    if (target.closest("dialog:not([open])")) return false;
     return target.closest(fields) !== null;
   }
 
