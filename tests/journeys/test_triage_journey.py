@@ -188,7 +188,7 @@ def test_a_colleagues_hand_is_shown_with_both_values_and_nothing_is_overwritten(
     assert at_microsoft(sandbox, contoso, number)["status"] == "Resolved"
     tab_to(page, "Keep theirs")
     keys(page, "Enter")
-    expect(page.locator("main")).to_contain_text("what stands at Microsoft stays", timeout=SOON)
+    expect(page.locator("#toast")).to_contain_text("what stands at Microsoft stays", timeout=SOON)
     assert at_microsoft(sandbox, contoso, number)["status"] == "Resolved"
 
 
