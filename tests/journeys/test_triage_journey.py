@@ -15,6 +15,7 @@ from demo.stack import Stack
 from tests.journeys.conftest import watched
 from tests.journeys.portal_under_test import Sandbox, eventually
 from tests.journeys.steps import person_named, sign_in
+from tests.journeys.test_command_journey import manage
 from tests.journeys.test_live_journey import exported
 from tests.journeys.test_pages_journey import SCREENS, assert_accessible, assert_fits
 
@@ -287,6 +288,7 @@ def test_a_tenant_without_consent_is_read_only_with_the_reason_and_for_staff_the
         page.wait_for_url("**/tenants/fabrikam/")
     finally:
         sandbox.post(f"tenants/{row['id']}/state", {"state": "connected"})
+        eventually(lambda: manage(stack, "verify_tenant", str(row["id"])).returncode == 0, seconds=60, every=1)
 
 
 @pytest.fixture(scope="module", params=[*SCREENS, "high contrast", "high contrast, dark"])
