@@ -1,14 +1,11 @@
 """What analysts decided, carried to the sandbox: each change once, nobody's value overwritten, every ending told."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.roles import Role
 from audit.models import AuditEvent
 from incidents.models import Comment, IntentState
 from incidents.signing import authors_of, unsigned
@@ -17,7 +14,6 @@ from sandbox.cast import Tenant as TheirTenant
 from sandbox.world import World
 from tenants import scope
 from tenants.models import Grant, Tenant, TenantState
-from tests.cast import make_person
 from tests.incidents.deciding import (
     carry,
     comments,
@@ -30,43 +26,9 @@ from tests.incidents.deciding import (
     the_intent,
     wait_over,
 )
-from tests.incidents.synced import cloud, ours, sync, the
+from tests.incidents.synced import ours, sync, the
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world(settings: Any) -> Iterator[World]:
-    with cloud(World(seed=7, tenants=["Contoso", "Fabrikam"], incidents=(12, 12), quotas=False), settings) as world:
-        yield world
-
-
-@pytest.fixture
-def theirs(world: World) -> TheirTenant:
-    return world.tenant("Contoso")
-
-
-@pytest.fixture
-def contoso(world: World, theirs: TheirTenant) -> Tenant:
-    for number in theirs.book.ids():
-        if remote(theirs, number)["status"] != "Redirected":
-            world.change_incident(
-                theirs, number, {"status": "Active", "assignedTo": None, "tags": ["theirs"], "comments": []}
-            )
-    contoso = ours(theirs)
-    sync(contoso)
-    return contoso
-
-
-@pytest.fixture
-def alice(contoso: Tenant) -> User:
-    return make_person("alice", (contoso, Role.ANALYST))
-
-
-@pytest.fixture
-def number(theirs: TheirTenant, contoso: Tenant) -> int:
-    """An incident that is open and was not merged."""
-    return next(n for n in theirs.book.ids() if remote(theirs, n)["status"] == "Active")
 
 
 def test_a_decision_reaches_microsoft_in_one_write_and_the_next_sync_confirms_it(

@@ -1,7 +1,7 @@
 """Several workers, and workers that die or wake up late: nothing is done twice, nothing is forgotten."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -36,18 +36,7 @@ from tests.incidents.deciding import (
     the_intent,
     wait_over,
 )
-from tests.incidents.synced import cloud, ours, sync
-
-
-@pytest.fixture
-def world(settings: Any) -> Iterator[World]:
-    with cloud(World(seed=7, tenants=["Contoso"], incidents=(12, 12), quotas=False), settings) as world:
-        yield world
-
-
-@pytest.fixture
-def theirs(world: World) -> TheirTenant:
-    return world.tenant("Contoso")
+from tests.incidents.synced import ours, sync
 
 
 def arranged(world: World, theirs: TheirTenant) -> tuple[Tenant, User, int]:

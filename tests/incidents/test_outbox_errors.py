@@ -1,6 +1,5 @@
 """Whatever Microsoft answers to a change: what is tried again, what is kept, what is told, and nothing done twice."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.roles import Role
 from audit.record import WORKER
 from incidents import outbox, outbox_endings, verdicts
 from incidents.models import Delivery, IntentState
@@ -17,7 +15,6 @@ from sandbox.cast import Tenant as TheirTenant
 from sandbox.world import World
 from tenants import proof, scope, tokens
 from tenants.models import Alarm, Budget, Tenant, TenantState
-from tests.cast import make_person
 from tests.conftest import as_worker
 from tests.incidents.deciding import (
     carry,
@@ -31,35 +28,9 @@ from tests.incidents.deciding import (
     the_intent,
     wait_over,
 )
-from tests.incidents.synced import cloud, ours, sync, the
+from tests.incidents.synced import sync, the
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world(settings: Any) -> Iterator[World]:
-    with cloud(World(seed=7, tenants=["Contoso"], incidents=(12, 12), quotas=False), settings) as world:
-        yield world
-
-
-@pytest.fixture
-def theirs(world: World) -> TheirTenant:
-    return world.tenant("Contoso")
-
-
-@pytest.fixture
-def contoso(world: World, theirs: TheirTenant) -> Tenant:
-    for number in theirs.book.ids():
-        if remote(theirs, number)["status"] != "Redirected":
-            world.change_incident(theirs, number, {"status": "Active", "assignedTo": None, "tags": [], "comments": []})
-    contoso = ours(theirs)
-    sync(contoso)
-    return contoso
-
-
-@pytest.fixture
-def alice(contoso: Tenant) -> User:
-    return make_person("alice", (contoso, Role.ANALYST))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What may have reached Microsoft already: never called unsent before somebody has looked, and never sent once more."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,7 +7,6 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.roles import Role
 from audit.record import WORKER
 from defender.client import DefenderClient
 from incidents.models import Delivery
@@ -16,44 +14,10 @@ from sandbox.cast import Tenant as TheirTenant
 from sandbox.world import World
 from tenants import proof, scope, tokens
 from tenants.models import Grant, Tenant
-from tests.cast import make_person
 from tests.conftest import as_worker
 from tests.incidents.deciding import carry, comments, decide, intents, patches, remote, states, the_intent, wait_over
-from tests.incidents.synced import cloud, ours, sync
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world(settings: Any) -> Iterator[World]:
-    with cloud(World(seed=7, tenants=["Contoso"], incidents=(12, 12), quotas=False), settings) as world:
-        yield world
-
-
-@pytest.fixture
-def theirs(world: World) -> TheirTenant:
-    return world.tenant("Contoso")
-
-
-@pytest.fixture
-def contoso(world: World, theirs: TheirTenant) -> Tenant:
-    for number in theirs.book.ids():
-        if remote(theirs, number)["status"] != "Redirected":
-            world.change_incident(theirs, number, {"status": "Active", "assignedTo": None, "tags": [], "comments": []})
-    contoso = ours(theirs)
-    sync(contoso)
-    return contoso
-
-
-@pytest.fixture
-def alice(contoso: Tenant) -> User:
-    return make_person("alice", (contoso, Role.ANALYST))
-
-
-@pytest.fixture
-def number(theirs: TheirTenant, contoso: Tenant) -> int:
-    """An incident that is open and was not merged."""
-    return next(n for n in theirs.book.ids() if remote(theirs, n)["status"] == "Active")
 
 
 def killed(monkeypatch: pytest.MonkeyPatch, contoso: Tenant, *, after: bool) -> None:

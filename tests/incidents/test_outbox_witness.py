@@ -1,18 +1,13 @@
 """The second witness of a change, the order of changes, and a backup that is older than Microsoft."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from accounts.models import User
-from accounts.roles import Role
 from incidents.models import Intent
 from sandbox.cast import Tenant as TheirTenant
 from sandbox.world import World
 from tenants import scope
 from tenants.models import Tenant
-from tests.cast import make_person
 from tests.incidents.deciding import (
     carry,
     comments,
@@ -24,43 +19,9 @@ from tests.incidents.deciding import (
     the_intent,
     wait_over,
 )
-from tests.incidents.synced import cloud, ours, sync
+from tests.incidents.synced import sync
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world(settings: Any) -> Iterator[World]:
-    with cloud(World(seed=7, tenants=["Contoso", "Fabrikam"], incidents=(12, 12), quotas=False), settings) as world:
-        yield world
-
-
-@pytest.fixture
-def theirs(world: World) -> TheirTenant:
-    return world.tenant("Contoso")
-
-
-@pytest.fixture
-def contoso(world: World, theirs: TheirTenant) -> Tenant:
-    for number in theirs.book.ids():
-        if remote(theirs, number)["status"] != "Redirected":
-            world.change_incident(
-                theirs, number, {"status": "Active", "assignedTo": None, "tags": ["theirs"], "comments": []}
-            )
-    contoso = ours(theirs)
-    sync(contoso)
-    return contoso
-
-
-@pytest.fixture
-def alice(contoso: Tenant) -> User:
-    return make_person("alice", (contoso, Role.ANALYST))
-
-
-@pytest.fixture
-def number(theirs: TheirTenant, contoso: Tenant) -> int:
-    """An incident that is open and was not merged."""
-    return next(n for n in theirs.book.ids() if remote(theirs, n)["status"] == "Active")
 
 
 def test_f56_what_no_sync_shows_is_not_called_confirmed_and_is_looked_up_in_the_end(
