@@ -1,8 +1,8 @@
 """Incidents as JSON lines, for other programs and for comparing ours with Microsoft's."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 from django.db import connection
@@ -10,6 +10,11 @@ from django.db import connection
 from defender.decoding import Unreadable, decode
 from tenants.models import Tenant
 
+# What an export tells of an incident, in the order in which the statements select it; the alerts' ids follow.
+NAMES: Final = (
+    *("incident_id", "last_update_time", "status", "severity", "name", "assigned_to", "classification"),
+    *("determination", "redirect_incident_id", "tags"),
+)
 # Tags and alerts as arrays of their own, so that each incident is one row. Columns come before the bytes, since a line
 # begins with them.
 _QUERY = """
@@ -42,26 +47,18 @@ def lines_of(tenant: Tenant) -> Iterator[str]:
 
 
 def _line(tenant_id: str, row: tuple[Any, ...]) -> str:
-    number, updated, status, severity, name, assigned, classification, determination, redirect, *rest = row
-    tags, alert_ids, is_stub, body, reason = rest
-    fields = {
-        "tenant_id": tenant_id,
-        "incident_id": number,
-        "last_update_time": updated,
-        "status": status,
-        "severity": severity,
-        "name": name,
-        "assigned_to": assigned,
-        "classification": classification,
-        "determination": determination,
-        "redirect_incident_id": redirect,
-        "tags": tags,
-        "alerts": [{"alert_id": alert_id} for alert_id in alert_ids],
-    }
+    *told, is_stub, body, reason = row
+    fields = {"tenant_id": tenant_id, **fields_of(told)}
     if is_stub:
         fields["quarantined"] = reason or "unreadable"
     raw = "null" if is_stub or body is None else as_one_line(bytes(body))
     return f'{msgspec.json.encode(fields).decode()[:-1]},"raw":{raw}}}'
+
+
+def fields_of(row: Sequence[Any]) -> dict[str, Any]:
+    """What every export tells of an incident, by the name it has in a line: from the number to the alerts' ids."""
+    *columns, alert_ids = row
+    return {**dict(zip(NAMES, columns, strict=True)), "alerts": [{"alert_id": alert_id} for alert_id in alert_ids]}
 
 
 def as_one_line(body: bytes) -> str:

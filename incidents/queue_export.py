@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from incidents.cursor import Place
+from incidents.export import fields_of
 from incidents.filters import Filters
 from incidents.freshness import tenants_for
 from incidents.queue import bounds, chosen_tenants, is_found_exactly, resolved
@@ -101,23 +102,8 @@ def _keys(
 
 
 def _line(row: tuple[Any, ...]) -> str:
-    (_, slug, tenant_id, number, updated, status, severity, name, assigned, *rest) = row
-    classification, determination, redirect, tags, alerts, is_stub = rest
-    fields = {
-        "tenant": slug,
-        "tenant_id": tenant_id,
-        "incident_id": number,
-        "last_update_time": updated,
-        "status": status,
-        "severity": severity,
-        "name": name,
-        "assigned_to": assigned,
-        "classification": classification,
-        "determination": determination,
-        "redirect_incident_id": redirect,
-        "tags": tags,
-        "alerts": [{"alert_id": alert} for alert in alerts],
-    }
+    _, slug, tenant_id, *told, is_stub = row
+    fields = {"tenant": slug, "tenant_id": tenant_id, **fields_of(told)}
     if is_stub:
         fields["quarantined"] = "unreadable"
     return msgspec.json.encode(fields).decode()
