@@ -112,7 +112,7 @@ def exact_facets(filters: Filters, counts: Counts) -> list[Facet]:
     return [
         Facet("status", "Status", statuses, 0),
         Facet("severity", "Severity", severities, 0),
-        Facet("assignee", "Assigned to", nobody, 0),
+        Facet("assignee", "Unassigned", nobody, 0),
     ]
 
 
