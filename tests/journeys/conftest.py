@@ -1,12 +1,15 @@
 """One portal and one browser for all journeys."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from demo.stack import Stack
 from tests.journeys.portal_under_test import Sandbox, running_portal
+from tests.journeys.screens import CONTRASTS, SCREENS
+from tests.journeys.steps import sign_in
 
 
 @pytest.fixture(scope="package")
@@ -27,6 +30,22 @@ def page(browser: Browser, stack: Stack) -> Iterator[Page]:
     """A fresh browser profile at the portal; complaints of the console and CSP reports fail the test."""
     context = browser.new_context(base_url=stack.url, viewport={"width": 1400, "height": 900})
     yield from watched(context)
+    context.close()
+
+
+@pytest.fixture(scope="module", params=[*SCREENS, *CONTRASTS])
+def screen(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> Iterator[Page]:
+    """Alice on one kind of screen."""
+    scheme, width = SCREENS.get(request.param, ("dark" if "dark" in request.param else "light", 1400))
+    contrast: Any = "more" if "contrast" in request.param else "no-preference"
+    context = browser.new_context(
+        base_url=stack.url, color_scheme=scheme, contrast=contrast, viewport={"width": width, "height": 900}
+    )
+    pages = watched(context)
+    page = next(pages)
+    sign_in(page, "alice")
+    yield page
+    next(pages, None)
     context.close()
 
 

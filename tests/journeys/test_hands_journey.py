@@ -1,17 +1,13 @@
 """Hands on the keyboard: rows, keys, the list of keys, the command list, preferences, without a mouse."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from demo.stack import Stack
-from tests.journeys.conftest import watched
 from tests.journeys.portal_under_test import eventually
+from tests.journeys.screens import assert_accessible, assert_fits
 from tests.journeys.steps import sign_in
 from tests.journeys.test_live_journey import exported
-from tests.journeys.test_pages_journey import SCREENS, assert_accessible, assert_fits
 
 pytestmark = pytest.mark.browser
 
@@ -154,22 +150,6 @@ def test_a_theme_from_the_menu_holds_at_once_and_on_the_next_page(queue: Page) -
     queue.get_by_label("As the system").check()
     queue.get_by_role("button", name="Keep").click()
     assert queue.evaluate("document.documentElement.dataset.theme") is None
-
-
-@pytest.fixture(scope="module", params=[*SCREENS, "high contrast", "high contrast, dark"])
-def screen(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> Iterator[Page]:
-    """Alice on one kind of screen."""
-    scheme, width = SCREENS.get(request.param, ("dark" if "dark" in request.param else "light", 1400))
-    contrast: Any = "more" if "contrast" in request.param else "no-preference"
-    context = browser.new_context(
-        base_url=stack.url, color_scheme=scheme, contrast=contrast, viewport={"width": width, "height": 900}
-    )
-    pages = watched(context)
-    page = next(pages)
-    sign_in(page, "alice")
-    yield page
-    next(pages, None)
-    context.close()
 
 
 def test_lists_of_keys_and_commands_and_preferences_are_accessible_on_every_screen(screen: Page) -> None:

@@ -6,8 +6,8 @@ from playwright.sync_api import Browser, Page
 from demo.stack import Stack
 from tests.journeys.conftest import watched
 from tests.journeys.portal_under_test import eventually
+from tests.journeys.screens import SCREENS, assert_accessible, assert_fits
 from tests.journeys.steps import sign_in
-from tests.journeys.test_pages_journey import SCREENS, assert_accessible, assert_fits
 
 pytestmark = pytest.mark.browser
 

@@ -1,15 +1,14 @@
 """Every page, as a person meets it: readable for all, in light and dark, on a narrow screen, without a complaint."""
 
 import itertools
-from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from demo.stack import Stack
 from tests.journeys.conftest import watched
 from tests.journeys.portal_under_test import Sandbox, eventually
+from tests.journeys.screens import SCREENS, Scheme, assert_accessible, assert_fits
 from tests.journeys.steps import make_link, sign_in
 from tests.journeys.test_live_journey import exported
 
@@ -33,8 +32,6 @@ PAGES = {
 }
 # Django's own admin markup; its pages are held to loading cleanly, not to our accessibility.
 OURS = [name for name in PAGES if "admin" not in name]
-Scheme = Literal["light", "dark"]
-SCREENS: dict[str, tuple[Scheme, int]] = {"light": ("light", 1400), "dark": ("dark", 1400), "narrow": ("light", 320)}
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
@@ -113,15 +110,3 @@ def test_signing_in_is_accessible(browser: Browser, stack: Stack) -> None:
         assert_accessible(page)
         assert_fits(page)
         context.close()
-
-
-def assert_accessible(page: Page) -> None:
-    """axe finds nothing."""
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
-
-
-def assert_fits(page: Page) -> None:
-    """Nothing sticks out sideways."""
-    inner, outer = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert inner <= outer

@@ -5,8 +5,8 @@ from playwright.sync_api import Page, Route, expect
 
 from demo.stack import Stack
 from tests.journeys.portal_under_test import eventually
+from tests.journeys.screens import assert_accessible, assert_fits
 from tests.journeys.steps import person_named, sign_in, sign_in_without_microsoft
-from tests.journeys.test_pages_journey import assert_accessible, assert_fits
 
 pytestmark = pytest.mark.browser
 

@@ -5,19 +5,17 @@ colleague's hand, a refusal, a merge, a stale tenant and a lost consent.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 
 from demo.stack import Stack
-from tests.journeys.conftest import watched
 from tests.journeys.portal_under_test import Sandbox, eventually
+from tests.journeys.screens import assert_accessible, assert_fits
 from tests.journeys.steps import person_named, sign_in
 from tests.journeys.test_command_journey import manage
 from tests.journeys.test_live_journey import exported
-from tests.journeys.test_pages_journey import SCREENS, assert_accessible, assert_fits
 
 pytestmark = pytest.mark.browser
 
@@ -67,18 +65,6 @@ def dialog(page: Page) -> Any:
     shown = page.locator("#triage")
     shown.wait_for()
     return shown
-
-
-def press_until(page: Page, key: str, shows: str) -> None:
-    """Once more where the machine is so busy that nothing comes of it within some seconds, as a person would."""
-    for patience in (8_000, 8_000, 30_000):
-        keys(page, key)
-        try:
-            page.locator(shows).wait_for(timeout=patience)
-            return
-        except TimeoutError:
-            continue
-    raise AssertionError(f"{key} shows no {shows}")
 
 
 def tab_to(page: Page, name: str) -> None:
@@ -291,22 +277,6 @@ def test_a_tenant_without_consent_is_read_only_with_the_reason_and_for_staff_the
         eventually(lambda: manage(stack, "verify_tenant", str(row["id"])).returncode == 0, seconds=60, every=1)
 
 
-@pytest.fixture(scope="module", params=[*SCREENS, "high contrast", "high contrast, dark"])
-def screen(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> Iterator[Page]:
-    """Alice on one kind of screen."""
-    scheme, width = SCREENS.get(request.param, ("dark" if "dark" in request.param else "light", 1400))
-    contrast: Any = "more" if "contrast" in request.param else "no-preference"
-    context = browser.new_context(
-        base_url=stack.url, color_scheme=scheme, contrast=contrast, viewport={"width": width, "height": 900}
-    )
-    pages = watched(context)
-    page = next(pages)
-    sign_in(page, "alice")
-    yield page
-    next(pages, None)
-    context.close()
-
-
 def test_forms_notes_and_my_changes_are_accessible_and_fit_every_screen(
     screen: Page, sandbox: Sandbox, contoso: dict[str, Any]
 ) -> None:
@@ -315,12 +285,14 @@ def test_forms_notes_and_my_changes_are_accessible_and_fit_every_screen(
     assert_accessible(screen)
     assert_fits(screen)
     for key in ("Shift+A", "s", "v", "t", "c", "r"):
-        press_until(screen, key, "#triage")
+        keys(screen, key)
+        dialog(screen)
         assert_accessible(screen)
         assert_fits(screen)
         keys(screen, "Escape")
         expect(screen.locator("#triage")).to_be_hidden()
-    press_until(screen, "a", "#toast [data-action=undo]")
+    keys(screen, "a")
+    screen.locator("#toast [data-action=undo]").wait_for()
     keys(screen, "u")
     expect(screen.locator("#toast")).to_contain_text("Taken back")
     assert_fits(screen)
