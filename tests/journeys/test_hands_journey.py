@@ -149,6 +149,7 @@ def test_a_theme_from_the_menu_holds_at_once_and_on_the_next_page(queue: Page) -
     queue.goto("/preferences/")
     queue.get_by_label("As the system").check()
     queue.get_by_role("button", name="Keep").click()
+    queue.get_by_text("Your preferences are kept.").wait_for()
     assert queue.evaluate("document.documentElement.dataset.theme") is None
 
 
