@@ -20,9 +20,9 @@ class NewTarget(Given):
     seen: Annotated[
         str, Meta(description="As read with the incident: what was changed since is not overwritten.", max_length=4_000)
     ] = ""
-    to_merged: Annotated[bool, Meta(description="True: if it was merged, decide on the one it was merged into.")] = (
-        False
-    )
+    to_merged: (
+        Annotated[int, Meta(description="merged_into as a refusal told it: the change goes there.", ge=0)] | None
+    ) = None
 
 
 class NewValues(Given):

@@ -15,17 +15,18 @@ from incidents.models import Batch, Field, Intent, IntentState
 from incidents.pending import FAILED
 
 
-def again(*, user: User, by: Actor, intent: int, now: datetime) -> Answer | None:
+def again(*, user: User, by: Actor, intent: int, now: datetime, to_merged: int | None = None) -> Answer | None:
     """The answer to the same decision made anew; None where no failed change of the person's own has this key.
 
-    It stands on what the person saw then: what somebody else has set since becomes a conflict. The new decision's key
-    is made of the old change, so that asking twice decides once. Audited by ``triage.decide``.
+    It stands on what the person saw then: what somebody else has set since becomes a conflict. ``to_merged`` as in
+    ``Target``, where the incident has been merged since. The new decision's key is made of the old change,
+    so that asking twice decides once. Audited by ``triage.decide``.
     """
     rows = Intent.objects.filter(pk=intent, user_id=user.pk, state__in=FAILED)
     failed = rows.select_related("tenant").first()
     if failed is None:
         return None
-    target = Target(failed.tenant.slug, failed.number, seen=_seen(failed))
+    target = Target(failed.tenant.slug, failed.number, seen=_seen(failed), to_merged=to_merged)
     decision, key = decision_again(failed), _key(user, failed)
     return triage.decide(user=user, by=by, targets=[target], decision=decision, key=key, now=now).answers[0]
 

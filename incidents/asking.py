@@ -74,16 +74,24 @@ def key_in(data: QueryDict) -> str:
 
 
 def targets_in(data: QueryDict) -> list[Target]:
-    """Every ``incident`` of the form: ``slug:number`` or ``slug:number:token``, each incident once, in their order."""
-    confirmed = set(data.getlist("to_merged"))
+    """Every ``incident`` of the form: ``slug:number`` or ``slug:number:token``, each incident once, in their order.
+
+    ``to_merged`` is ``slug:number:target``: what was merged, and where the person says that the change shall go.
+    """
+    confirmed = dict(text.rpartition(":")[::2] for text in data.getlist("to_merged")[:MOST_TARGETS])
     found: dict[tuple[str, int], Target] = {}
     for text in data.getlist("incident")[: MOST_TARGETS + 1]:
         slug, _, rest = text.partition(":")
         number, _, token = rest.partition(":")
-        if _SLUG.fullmatch(slug) and number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER:
-            place = f"{slug}:{number}"
-            found.setdefault((slug, int(number)), Target(slug, int(number), token, place in confirmed))
+        if _SLUG.fullmatch(slug) and number_in(number) is not None:
+            to_merged = number_in(confirmed.get(f"{slug}:{number}", ""))
+            found.setdefault((slug, int(number)), Target(slug, int(number), token, to_merged))
     return list(found.values())
+
+
+def number_in(text: str) -> int | None:
+    """An incident's number or a person's key; None where the text is neither."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
 
 
 def decision_in(data: QueryDict, action: Action, user: User) -> Decision:
@@ -122,7 +130,7 @@ def summary_of(action: Action, decision: Decision, count: int, name: str = "") -
 def _person(chosen: str, user: User) -> int | None:
     if chosen == ME:
         return user.pk
-    return int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) <= _LONGEST_NUMBER else None
+    return number_in(chosen)
 
 
 def _verdict(data: QueryDict) -> tuple[str | None, str | None]:

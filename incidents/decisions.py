@@ -17,10 +17,12 @@ from incidents.models import Field, Incident, Intent
 from incidents.pending import NOTHING, Pending
 from incidents.values import STATUS_WORDS, Value, Values, applied, held, is_same, words_for
 
-# Ours: incidents in one decision, characters of a comment, tags in one decision. Microsoft documents no limit for any.
+# Ours: incidents and tags in one decision. Microsoft documents no limit for either.
 MOST_TARGETS: Final = 1_000
-LONGEST_COMMENT: Final = 4_000
 MOST_TAGS: Final = 20
+# Graph takes a comment of 1,000 characters; the Defender XDR API documents no limit, so this is the one known to hold.
+# The signature needs 24 of them: were it cut off, a comment whose answer was lost would not be known again.
+LONGEST_COMMENT: Final = 950
 LONGEST_KEY: Final = 64
 _LONGEST_TOKEN: Final = 4_000
 _in_json: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -50,13 +52,13 @@ class Decision:
 class Target:
     """One incident by its tenant's slug and Microsoft's number. ``seen`` is the page's token (``seen_token``) or "".
 
-    ``to_merged``: the person knows that it was merged, and that the change goes to the incident it was merged into.
+    ``to_merged``: the incident that it was merged into, by which the person says that the change shall go there.
     """
 
     tenant: str
     number: int
     seen: str = ""
-    to_merged: bool = False
+    to_merged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ def refusal(target: Target, found: Found) -> Answer | None:
     if found.incident.is_stub:
         step = "Change it in the Defender portal, or look at its bytes in quarantine."
         return Answer(target, code="unreadable", sentence="This incident could not be read.", step=step)
-    if found.incident.redirect_number is not None and not (target.to_merged and found.target):
+    if found.incident.redirect_number is not None and not (found.target and target.to_merged == found.target.number):
         return _merged(target, found)
     return None
 

@@ -22,6 +22,7 @@ from incidents.access import access_incident, may, signed_in
 from incidents.again import again
 from incidents.considering import consider
 from incidents.decided import changes_for, decision_of
+from incidents.decisions import LONGEST_COMMENT
 from incidents.following import following
 from incidents.models import Incident, Intent, IntentState
 from incidents.overlay import strip_of
@@ -96,10 +97,14 @@ def settle(request: HttpRequest) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest) -> HttpResponse:
     """Decide once more what Microsoft refused or what was given up."""
-    answer = again(user=signed_in(request), by=actor_for(request), intent=_change(request), now=timezone.now())
+    change, to_merged = _change(request), asking.number_in(request.POST.get("to_merged", ""))
+    answer = again(
+        user=signed_in(request), by=actor_for(request), intent=change, to_merged=to_merged, now=timezone.now()
+    )
     if answer is None:
         raise Http404
-    return _told(request, "incidents/_triage_settled.html", {"answer": answer, "choice": "mine"})
+    told = {"answer": answer, "choice": "mine", "change": change}
+    return _told(request, "incidents/_triage_settled.html", told)
 
 
 @require_safe
@@ -168,6 +173,7 @@ def _form(request: HttpRequest, action: asking.Action, data: QueryDict, problem:
         "problem": problem or ("" if considered.lines or considered.barred else "Choose incidents first."),
         "statuses": asking.STATUSES,
         "verdicts": asking.VERDICTS,
+        "longest_comment": LONGEST_COMMENT,
         "key": str(uuid4()),
         "back": _back(data),
     }

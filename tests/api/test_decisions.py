@@ -104,9 +104,30 @@ def test_what_changed_since_it_was_read_becomes_a_conflict_t2(seven: Cast, progr
     seen = alice.get("/api/v1/incidents/contoso/7/").json()["seen"]
     with scope.tenant(seven.contoso.pk):
         Incident.objects.filter(number=7).update(status=Status.RESOLVED, remote_status="Resolved")
-    body = {"incidents": [{"tenant": "contoso", "number": 7, "seen": seen}], "decision": {"status": "in-progress"}}
-    answer = alice.post(PATH, body, content_type="application/json", headers={"Idempotency-Key": "k"}).json()
-    assert [(one["accepted"], one["code"]) for one in answer["answers"]] == [(False, "conflict")]
+    assert (send(alice, "k-1", seen=seen)["accepted"], intents(seven)) == (False, [("contoso", "status", "conflict")])
+    assert send(alice, "k-2", seen=alice.get("/api/v1/incidents/contoso/7/").json()["seen"])["accepted"]
+    assert sorted(intents(seven)) == [("contoso", "status", "cancelled"), ("contoso", "status", "queued")]
+
+
+def test_what_was_merged_goes_on_to_the_incident_that_the_program_names(seven: Cast, program: Of) -> None:
+    alice = program(seven.alice)
+    make_incident(seven.contoso, 8)
+    with scope.tenant(seven.contoso.pk):
+        Incident.objects.filter(number=7).update(status=Status.REDIRECTED, redirect_number=8, is_open=False)
+    asked = send(alice, "k-1")
+    assert (asked["code"], asked["merged_into"]) == ("merged", 8)
+    assert send(alice, "k-2", to_merged=9)["code"] == "merged"
+    assert intents(seven) == []
+    assert send(alice, "k-3", to_merged=asked["merged_into"])["accepted"]
+    with scope.tenant(seven.contoso.pk):
+        assert list(Intent.objects.values_list("number", "asked_number")) == [(8, 7)]
+
+
+def send(program: Program, key: str, **more: Any) -> Any:
+    """What is answered of incident 7 of Contoso, which shall be in progress."""
+    body = {"incidents": [{"tenant": "contoso", "number": 7, **more}], "decision": {"status": "in-progress"}}
+    answer = program.post(PATH, body, content_type="application/json", headers={"Idempotency-Key": key})
+    return answer.json()["answers"][0]
 
 
 @pytest.mark.parametrize("tenant", ["", "!!!", "con\x00toso", "cöntoso", "x" * 81])

@@ -213,7 +213,7 @@ def test_f58_a_merged_incident_is_written_to_at_the_end_of_its_chain_once_that_i
     sync(contoso)
     (asked,) = decide(alice, ("contoso", number), comment="To whom?", key="first").answers
     assert (asked.code, asked.merged_into) == ("merged", third)
-    decide(alice, Target("contoso", number, to_merged=True), comment="To the last.", key="second")
+    decide(alice, Target("contoso", number, to_merged=third), comment="To the last.", key="second")
     carry()
     assert len(comments(theirs, third)) == 1
     assert comments(theirs, number) == comments(theirs, second) == []

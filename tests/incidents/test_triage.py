@@ -274,11 +274,19 @@ def test_a_merged_incident_asks_first_and_a_circle_leads_nowhere(cast: Cast) -> 
     merge(cast, 7, 8)
     (asked,) = decide(cast.alice, ("contoso", 7), status="resolved", key="first").answers
     assert (asked.code, asked.merged_into, intents(cast.contoso)) == ("merged", 8, [])
-    (answer,) = decide(cast.alice, Target("contoso", 7, to_merged=True), status="resolved", key="second").answers
+    (answer,) = decide(cast.alice, Target("contoso", 7, to_merged=8), status="resolved", key="second").answers
     assert [(one.number, one.asked_number) for one in answer.intents] == [(8, 7)]
     merge(cast, 8, 7)
-    (circle,) = decide(cast.alice, Target("contoso", 7, to_merged=True), comment="x", key="third").answers
+    (circle,) = decide(cast.alice, Target("contoso", 7, to_merged=8), comment="x", key="third").answers
     assert (circle.code, circle.merged_into) == ("merged", None)
+
+
+def test_a_yes_to_one_incident_is_no_yes_to_another(cast: Cast) -> None:
+    make_incident(cast.contoso, 9)
+    merge(cast, 7, 8)
+    merge(cast, 8, 9)
+    (asked,) = decide(cast.alice, Target("contoso", 7, to_merged=8), status="resolved").answers
+    assert (asked.code, asked.merged_into, intents(cast.contoso)) == ("merged", 9, [])
 
 
 def test_what_was_merged_once_more_is_asked_about_again_and_goes_where_the_person_said(cast: Cast) -> None:
@@ -300,7 +308,7 @@ def test_what_was_merged_once_more_is_asked_about_again_and_goes_where_the_perso
 
 def test_a_merged_incident_and_its_target_chosen_together_are_changed_once(cast: Cast) -> None:
     merge(cast, 7, 8)
-    done = decide(cast.alice, Target("contoso", 7, to_merged=True), ("contoso", 8), comment="Once.")
+    done = decide(cast.alice, Target("contoso", 7, to_merged=8), ("contoso", 8), comment="Once.")
     assert [one.code for one in done.answers] == ["", ""]
     assert len(intents(cast.contoso)) == 1
 
