@@ -36,11 +36,13 @@ isolation-cost: bootstrap-dev ## what row-level security costs the queue and its
 mutants: bootstrap-dev ## break the walls between tenants one by one; tests must notice (10 minutes at most)
 	exec $(PYTHON) -m tests.isolation.mutants $(ARGS)
 
-soak: bootstrap-dev ## a thousand tenants under fire, and nothing lost (8 minutes at most; ARGS="--seed 7")
-	exec $(PYTHON) -m tests.soak $(ARGS)
+soak: bootstrap-dev ## a thousand tenants under fire and two thousand changes, and nothing lost (18 minutes at most; ARGS="--seed 7")
+	$(PYTHON) -m tests.soak $(ARGS)
+	$(PYTHON) -m tests.soak.outbox
 
-soak-short: bootstrap-dev ## the same with fewer tenants (3 minutes at most)
-	exec $(PYTHON) -m tests.soak --tenants 150 --seconds 60 --limit 175 $(ARGS)
+soak-short: bootstrap-dev ## the same with fewer tenants and changes (5 minutes at most)
+	$(PYTHON) -m tests.soak --tenants 150 --seconds 60 --limit 175 $(ARGS)
+	$(PYTHON) -m tests.soak.outbox --actions 160 --tenants 4 --limit 120
 
 soak-bugs: bootstrap-dev ## five bugs, one after the other, that a soak must catch
 	exec $(PYTHON) -m tests.soak --bug each --tenants 200 --seconds 60 $(ARGS)
@@ -54,7 +56,7 @@ audit-million: bootstrap-dev ## make and verify an audit log of a million rows; 
 crash-points: bootstrap-dev ## kill a worker twenty times at every step of a pass; figures in .local/crash-points.json
 	exec $(PYTHON) -m tests.crash $(ARGS)
 
-soak-outbox: bootstrap-dev ## two thousand changes carried to the sandbox while workers are killed (15 minutes at most; ARGS="--actions 160 --tenants 4")
+soak-outbox: bootstrap-dev ## the changes alone, carried to the sandbox while workers are killed (10 minutes at most; ARGS="--actions 160 --tenants 4")
 	exec $(PYTHON) -m tests.soak.outbox $(ARGS)
 
 bench: bootstrap-dev ## what the sync and the pages cost beside other ways (20 minutes at most; ARGS="--quick", SIZE=5M)

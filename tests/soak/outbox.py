@@ -192,7 +192,7 @@ def main() -> int:
     parser.add_argument("--actions", type=int, default=2_000, help="changes, four per incident")
     parser.add_argument("--tenants", type=int, default=40)
     parser.add_argument("--seed", type=int, default=20264)
-    parser.add_argument("--limit", type=float, default=900.0, help="seconds after which it is given up")
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds after which it is given up")
     asked = parser.parse_args()
     from tests.own_database import own_database
 
