@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
+from django.db import connection
+
 from incidents.cursor import Place
 from incidents.filters import Filters
 from incidents.queue import PAGE, find_rows
@@ -66,6 +69,7 @@ def _ways(readers: Mapping[int, Sequence[Reader]], administrator: Administrator)
     for count, several in readers.items():
         ways[f"floor beside {count}"] = lambda: timed(lambda _: administrator.ask(FLOOR), ASKS)
         ways[f"queue of {count}"] = lambda several=several: _ours(several)  # type: ignore[misc]
+        ways[f"queue of {count}, statements alone"] = lambda several=several: _alone(several)  # type: ignore[misc]
         ways[f"queue of {count}, without RLS"] = lambda several=several: _without(several, administrator)  # type: ignore[misc]
         ways[f"plain index, {count}"] = lambda count=count, several=several: timed(  # type: ignore[misc]
             lambda number: plainly(administrator, several[number % len(several)], number), PLAIN_ASKS[count]
@@ -77,6 +81,20 @@ def _ours(several: Sequence[Reader]) -> list[float]:
     def asking(reader: Reader) -> list[float]:
         with scope.person(reader.user):
             return timed(lambda n: find_rows(QUESTIONS[n % 3], reader.tenants, None), ASKS // len(several))
+
+    return [spent for reader in several for spent in asking(reader)]
+
+
+def _alone(several: Sequence[Reader]) -> list[float]:
+    """The same statements as the web's role, without Django around them: so are those past row-level security asked."""
+
+    def asking(reader: Reader) -> list[float]:
+        asked = statements(reader)
+        with scope.person(reader.user), psycopg.ClientCursor(connection.connection) as cursor:
+            return timed(
+                lambda n: cursor.execute(asked[n % len(asked)][0].encode(), asked[n % len(asked)][1]).fetchall(),
+                ASKS // len(several),
+            )
 
     return [spent for reader in several for spent in asking(reader)]
 
@@ -101,7 +119,7 @@ def statements(reader: Reader) -> list[Asked]:
 def _goals(found: Timings, count: int) -> list[Goal]:
     ours, floor = f"queue of {count}", f"floor beside {count}"
     plain = ratios(found.medians(f"plain index, {count}"), found.medians(ours))
-    without = ratios(found.medians(ours), found.medians(f"{ours}, without RLS"))
+    without = ratios(found.medians(f"{ours}, statements alone"), found.medians(f"{ours}, without RLS"))
     return [
         Goal(f"{ours} tenants, p95 to the floor's", ratios(found.tails(ours), found.tails(floor)), 15, at_most=True),
         Goal(f"{ours} tenants, median in ms", found.medians(ours), 3, at_most=True),
