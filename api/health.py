@@ -2,12 +2,11 @@
 
 from datetime import datetime
 
-from django.db.models import Sum
-
 from accounts.models import User
 from api import schema
 from incidents.freshness import tenants_for
-from incidents.models import Rollup, Status
+from incidents.rollup import OPEN_OF_TENANTS
+from incidents.selecting import select
 from tenants.models import Tenant
 
 
@@ -16,11 +15,7 @@ def health(user: User, now: datetime) -> schema.Health:
     mine = tenants_for(user, now)
     ids = [tenant.id for tenant in mine]
     entra = dict(Tenant.objects.filter(pk__in=ids).values_list("pk", "entra_id"))
-    closed = (Status.RESOLVED, Status.REDIRECTED)
-    counts = (
-        Rollup.objects.filter(tenant_id__in=ids).exclude(status__in=closed).values("tenant_id").annotate(n=Sum("n"))
-    )
-    is_open = dict(counts.values_list("tenant_id", "n"))
+    is_open = dict(select(OPEN_OF_TENANTS, {"tenants": ids}))
     return schema.Health(
         at=now,
         tenants=[

@@ -158,7 +158,7 @@ def _counts(ids: Sequence[int], since: date) -> tuple[dict[int, BySeverity], ByS
     for tenant_id, severity, n, unassigned, day, sums in _select(COUNTS, {"tenants": ids, "since": since}):
         if day is None:
             by_tenant[tenant_id][_key(severity)] += n
-            nobodys[_key(severity)] += unassigned or 0
+            nobodys[_key(severity)] += unassigned
         else:
             opened, closed = sums[: len(NAMES)], sums[len(NAMES) : 2 * len(NAMES)]
             by_day[day] = _Day(dict(zip(NAMES, opened, strict=True)), dict(zip(NAMES, closed, strict=True)), sums[-1])

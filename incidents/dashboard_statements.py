@@ -4,14 +4,20 @@ None walks the incidents: days and counts are kept by the store, and moments are
 """
 
 from incidents.daily import COLUMNS
-from incidents.models import Status
+from incidents.models import Severity, Status
+from incidents.rollup import OPEN, cells_with, total
 
-_OPEN = f"status NOT IN ({Status.RESOLVED.value}, {Status.REDIRECTED.value})"
+_BY_SEVERITY = ", ".join(
+    f"({severity.value}, {total(cells_with(statuses=OPEN, severity=severity.value))},"
+    f" {total(cells_with(statuses=OPEN, severity=severity.value, unassigned=True))})"
+    for severity in Severity
+)
 # Open incidents by tenant and severity, and the sums of each day, in one statement and so of one moment: what was open
 # on a day is reckoned back from what is open now. Days to come are in it too, for clocks are wrong sometimes.
 COUNTS = f"""
-SELECT tenant_id, severity, sum(n)::bigint, (sum(n) FILTER (WHERE unassigned))::bigint, NULL::date, NULL::bigint[]
-FROM incidents_rollup WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND {_OPEN} GROUP BY tenant_id, severity
+SELECT tenant_id, x.severity, x.n, x.nobodys, NULL::date, NULL::bigint[]
+FROM incidents_rollup, LATERAL (VALUES {_BY_SEVERITY}) AS x(severity, n, nobodys)
+WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND x.n <> 0
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, day, ARRAY[{", ".join(f"sum({column})" for column in COLUMNS)}]::bigint[]
 FROM incidents_daily WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND day >= %(since)s GROUP BY day

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from defender.vocabulary import CLASSIFICATIONS, SERVICES
+from incidents import rollup
 from incidents.attack import techniques
 from incidents.filters import KEY_OF_STATUS, ME, NOBODY, SEVERITIES, STATUS_OF, Filters, address_for, with_value
 from incidents.freshness import TenantFreshness
@@ -24,29 +25,13 @@ COUNTED = 1_000  # ours
 SHOWN = 12  # ours: choices of one facet
 Bounds = Mapping[str, int]
 _OPEN = frozenset({"active", "in-progress", "other"})
-_OPEN_STATUSES = sorted(STATUS_OF[key].value for key in _OPEN)
 _Cell = tuple[str, str, bool, int]
 
-CELLS = """
-SELECT status, severity, unassigned, sum(n) FROM incidents_rollup
-WHERE tenant_id = ANY(%(tenants)s::bigint[]) GROUP BY status, severity, unassigned
-"""
-# Of every open page. The statuses are named for the index: closed cells, most of all there are, are never looked at.
-OPEN_CELLS = """
-SELECT status, severity, unassigned, sum(n)::bigint FROM incidents_rollup
-WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND status = ANY(%(statuses)s::smallint[])
-GROUP BY status, severity, unassigned
-"""
-BY_TENANT = """
-SELECT tenant_id, sum(n)::bigint FROM incidents_rollup
-WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND status = ANY(%(statuses)s::smallint[]) GROUP BY tenant_id
-"""
-# Both from one look at the cells.
-BOTH = """
-SELECT tenant_id, status, severity, unassigned, sum(n)::bigint FROM incidents_rollup
-WHERE tenant_id = ANY(%(tenants)s::bigint[]) AND status = ANY(%(statuses)s::smallint[])
-GROUP BY GROUPING SETS ((status, severity, unassigned), (tenant_id))
-"""
+_OF_TENANTS = "FROM incidents_rollup WHERE tenant_id = ANY(%(tenants)s::bigint[])"
+CELLS = f"SELECT {rollup.sums(rollup.CELLS)} {_OF_TENANTS}"
+# Of every open page, without and with how many each tenant has. Only the cells asked for are added up.
+_SUMS = f"SELECT {{sums}} {_OF_TENANTS}"
+_BOTH = f"SELECT {{sums}}, array_agg(tenant_id), array_agg({{total}}) {_OF_TENANTS}"
 # The incidents are found as for the queue's page; what hangs on them is read by their keys.
 LIVE = """
 WITH found AS MATERIALIZED (SELECT id, tenant_id, classification, coalesce(assigned_to, '') AS assigned_to
@@ -123,8 +108,9 @@ class Live:
 
 
 def counts_for(filters: Filters, tenants: Sequence[TenantFreshness]) -> Counts:
-    """One query over at most some dozens of sums per tenant."""
-    cells = _cells(select(CELLS, {"tenants": [tenant.id for tenant in tenants]}))
+    """One query over one row per tenant."""
+    (row,) = select(CELLS, {"tenants": [tenant.id for tenant in tenants]})
+    cells = _cells(rollup.CELLS, row[0])
     severity, status, opened = dict.fromkeys(SEVERITIES, 0), dict.fromkeys(KEY_OF_STATUS.values(), 0), 0
     for of_status, of_severity, unassigned, n in cells:
         in_status = of_status in _statuses(filters.status)
@@ -141,15 +127,12 @@ def counts_for(filters: Filters, tenants: Sequence[TenantFreshness]) -> Counts:
 def open_counts(filters: Filters, tenants: Sequence[TenantFreshness], *, by_tenant: bool = False) -> OpenCounts:
     """One query. ``by_tenant`` counts tenants along where the filters look at open incidents alone."""
     wanted = _statuses(filters.status)
-    looked_at = sorted(STATUS_OF[key].value for key in _OPEN | wanted)
-    parameters = {"tenants": [tenant.id for tenant in tenants], "statuses": looked_at}
-    of_tenants = None
-    if by_tenant and wanted <= _OPEN:
-        rows = select(BOTH, parameters)
-        of_tenants = _by_slug(tenants, ((row[0], row[4]) for row in rows if row[0] is not None))
-        cells = _cells(row[1:] for row in rows if row[0] is None)
-    else:
-        cells = _cells(select(OPEN_CELLS, parameters))
+    ids, of_tenants = [tenant.id for tenant in tenants], None
+    looked_at = rollup.cells_with(statuses={STATUS_OF[key].value for key in _OPEN | wanted})
+    (row,) = select(sums_statement(looked_at, by_tenant=by_tenant and wanted <= _OPEN), {"tenants": ids})
+    if len(row) > 1:
+        of_tenants = _by_slug(tenants, zip(row[1] or (), row[2] or (), strict=True))
+    cells = _cells(looked_at, row[0])
     severity, nobodys = dict.fromkeys(SEVERITIES, 0), 0
     for of_status, of_severity, unassigned, n in cells:
         in_severity = not filters.severities or of_severity in filters.severities
@@ -158,10 +141,16 @@ def open_counts(filters: Filters, tenants: Sequence[TenantFreshness], *, by_tena
     return OpenCounts(severity, nobodys, of_tenants)
 
 
-def _cells(rows: Iterable[tuple[Any, ...]]) -> list[_Cell]:
+def sums_statement(cells: Iterable[rollup.Cell], *, by_tenant: bool) -> str:
+    """The sums of these cells; with ``by_tenant`` the tenants and what each has in all of them, from the same look."""
+    listed = list(cells)
+    return (_BOTH if by_tenant else _SUMS).format(sums=rollup.sums(listed), total=rollup.total(listed))
+
+
+def _cells(cells: Iterable[rollup.Cell], counts: Sequence[int | None]) -> list[_Cell]:
     return [
-        (KEY_OF_STATUS.get(status, "other"), Severity(severity).name.lower(), unassigned, int(n))
-        for status, severity, unassigned, n in rows
+        (KEY_OF_STATUS[status], Severity(severity).name.lower(), unassigned, n or 0)
+        for (status, severity, unassigned), n in zip(cells, counts, strict=True)
     ]
 
 
@@ -171,8 +160,7 @@ def _statuses(status: str) -> frozenset[str]:
 
 def open_by_tenant(tenants: Sequence[TenantFreshness]) -> dict[str, int]:
     """slug → open incidents, exact."""
-    parameters = {"tenants": [tenant.id for tenant in tenants], "statuses": _OPEN_STATUSES}
-    return _by_slug(tenants, select(BY_TENANT, parameters))
+    return _by_slug(tenants, select(rollup.OPEN_OF_TENANTS, {"tenants": [tenant.id for tenant in tenants]}))
 
 
 def _by_slug(tenants: Sequence[TenantFreshness], found: Iterable[tuple[Any, ...]]) -> dict[str, int]:

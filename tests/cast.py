@@ -17,9 +17,9 @@ from django.utils.text import slugify
 from accounts.models import User
 from accounts.roles import Role
 from defender.cleaning import searchable
-from incidents import daily
+from incidents import daily, rollup
 from incidents.lifetime import Lifetime, cells_of, lifetime_of
-from incidents.models import Alert, Evidence, Incident, IncidentSearch, Rollup, Severity, Status
+from incidents.models import Alert, Evidence, Incident, IncidentSearch, Severity, Status
 from tenants import scope
 from tenants.models import Customer, Grant, SyncState, Tenant, TenantState
 
@@ -122,11 +122,7 @@ def make_incident(
         )
         text = searchable(f"{name} {number} {made.host} {made.account} {words}")
         IncidentSearch.objects.create(incident=made, tenant=tenant, text=text)
-        rollup, _ = Rollup.objects.get_or_create(
-            tenant=tenant, status=status, severity=severity, unassigned=not made.assigned_to
-        )
-        rollup.n += 1
-        rollup.save()
+        rollup.add(tenant_id=tenant.pk, difference={(status.value, severity.value, not made.assigned_to): 1})
         moments = {name: getattr(made, name) for name in life.columns()}
         daily.add(tenant_id=tenant.pk, difference=cells_of(status.value, severity.value, Lifetime(**moments)))
     return made

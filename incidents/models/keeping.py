@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from tenants.models import Tenant
@@ -9,26 +10,20 @@ from tenants.scope import ContentManager
 
 
 class Rollup(models.Model):
-    """How many incidents a tenant has per status, severity and assignment; kept in the page's transaction."""
+    """How many incidents a tenant has per status, severity and assignment, in the order of ``incidents.rollup.CELLS``;
+    kept in the page's transaction.
+    """
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, db_index=False, related_name="+")
-    status = models.SmallIntegerField()
-    severity = models.SmallIntegerField()
-    unassigned = models.BooleanField()
-    n = models.BigIntegerField(default=0)
+    tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, related_name="+")
+    cells = ArrayField(models.IntegerField())
 
     objects: ClassVar[ContentManager[Self]] = ContentManager()
 
     class Meta:
         base_manager_name = "objects"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "status", "severity", "unassigned"], name="a_rollup_cell_exists_once"
-            )
-        ]
 
     def __str__(self) -> str:
-        return f"{self.n} of status {self.status}, severity {self.severity}"
+        return f"{sum(self.cells)} incidents"
 
 
 class Quarantine(models.Model):

@@ -215,7 +215,7 @@ def test_trouble_with_single_reads_does_not_break_the_pass_and_is_made_up_for(
 def test_a_sweep_sets_wrong_counts_right_and_says_so(contoso: Tenant) -> None:
     sync(contoso)
     with scope.tenant(contoso.pk):
-        Rollup.objects.update(n=7)
+        Rollup.objects.update(cells=[7] * len(rollup.CELLS))
     sweep_is_due(contoso)
     assert "counts" in sync(contoso).detail
     with scope.tenant(contoso.pk):

@@ -7,6 +7,8 @@ incidents 12 % are open. The newest fifth has three alerts each, and each alert 
 
 from dataclasses import dataclass
 
+from tests import rollups
+
 TENANTS = 1_000
 EPOCH = "2026-06-01 00:00:00+00"
 FIRST_NUMBER = 1_000_000  # Microsoft's numbers begin above; those below are free for incidents that a run adds
@@ -177,10 +179,6 @@ SELECT 1, %(incidents)s + 1, 'T' || 1000 + n FROM generate_series(1, 30) n;
 INSERT INTO incidents_comment (tenant_id, incident_id, position, text, created_by, created_at)
 SELECT 1, %(incidents)s + 1, n, repeat('What I saw. ', 20), 'analyst' || n, '{EPOCH}' FROM generate_series(1, 50) n;
 """  # noqa: S608  constants only
-ROLLUP = """
-INSERT INTO incidents_rollup (tenant_id, status, severity, unassigned, n)
-SELECT tenant_id, status, severity, assigned_to IS NULL, count(*) FROM incidents_incident GROUP BY 1, 2, 3, 4
-"""
 # The same incidents as a table has them on which somebody put the foreign key's index and no other.
 PLAIN = """
 CREATE TABLE bench.plain AS SELECT * FROM incidents_incident ORDER BY id;
@@ -199,7 +197,7 @@ STEPS = (
     ("alerts", ALERTS),
     ("evidence", EVIDENCE),
     ("the big incident", BIG),
-    ("roll-up", ROLLUP),
+    ("roll-up", rollups.fill()),
 )
 LOADED = (
     "incidents_incident",

@@ -14,6 +14,7 @@ from psycopg import sql
 
 import embedded
 from embedded.places import places
+from tests import rollups
 from tests.bench.reads import data
 from tests.bench.reads.data import Size
 from tests.dropped import drop_database
@@ -169,7 +170,7 @@ def _refresh(server: "psycopg.Connection[Any]") -> None:
         [data.TENANTS, data.FIRST_NUMBER],
     )
     server.execute("DELETE FROM incidents_rollup WHERE tenant_id = %s", [data.TENANTS])
-    server.execute(data.ROLLUP.replace("GROUP BY", "WHERE tenant_id = %(tenant)s GROUP BY"), {"tenant": data.TENANTS})
+    server.execute(rollups.fill("tenant_id = %(tenant)s"), {"tenant": data.TENANTS})
     server.execute(
         "UPDATE tenants_syncstate SET last_ok_at = now() - CASE WHEN tenant_id % 50 = 7 THEN interval '1 hour'"
         " ELSE tenant_id % 60 * interval '1 second' END"
