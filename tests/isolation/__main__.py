@@ -53,7 +53,7 @@ class Counting:
 def main(arguments: list[str]) -> int:
     """Run them; pytest's status."""
     began, counting = time.monotonic(), Counting()
-    status = pytest.main([*(arguments or ["--numprocesses=2", "--dist=loadfile"]), *PROOFS], plugins=[counting])
+    status = pytest.main([*(arguments or ["--numprocesses=2", "--dist=worksteal"]), *PROOFS], plugins=[counting])
     seconds = round(time.monotonic() - began)
     found = dict(sorted(counting.looked_at.items()))
     whole = {"ok": status == 0, "seconds": seconds, "tests": dict(counting.outcomes), "looked at": found}
