@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 from tenants.rls import content
 
-KEEP = "CREATE TEMPORARY TABLE cells_before AS SELECT tenant_id, status, severity, unassigned, n FROM incidents_rollup;"
+KEEP = "CREATE TABLE incidents_cells_before AS SELECT tenant_id, status, severity, unassigned, n FROM incidents_rollup;"
 # Statuses: active, in progress, other, resolved, merged.
 FILL = """
 INSERT INTO incidents_rollup (tenant_id, cells)
@@ -15,11 +15,11 @@ SELECT known.tenant_id, ARRAY(
     FROM unnest(ARRAY[1, 2, 9, 3, 4]) WITH ORDINALITY AS s(status, place)
     CROSS JOIN generate_series(1, 5) AS v(severity)
     CROSS JOIN unnest(ARRAY[false, true]) AS u(unassigned)
-    LEFT JOIN cells_before before ON before.tenant_id = known.tenant_id AND before.status = s.status
+    LEFT JOIN incidents_cells_before before ON before.tenant_id = known.tenant_id AND before.status = s.status
         AND before.severity = v.severity AND before.unassigned = u.unassigned
     ORDER BY s.place, v.severity, u.unassigned)
-FROM (SELECT DISTINCT tenant_id FROM cells_before) known;
-DROP TABLE cells_before;
+FROM (SELECT DISTINCT tenant_id FROM incidents_cells_before) known;
+DROP TABLE incidents_cells_before;
 """
 
 

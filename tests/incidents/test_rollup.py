@@ -14,7 +14,7 @@ from tests.conftest import database_role
 pytestmark = pytest.mark.django_db
 
 BEFORE = """
-CREATE TEMPORARY TABLE cells_before AS
+CREATE TEMPORARY TABLE incidents_cells_before AS
 SELECT tenant_id, status, severity, assigned_to IS NULL AS unassigned, count(*)::bigint AS n
 FROM incidents_incident GROUP BY 1, 2, 3, 4
 """

@@ -30,12 +30,17 @@ class Administrator:
     """A connection that row-level security does not hold; it binds on the client's side, as the portal's does."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.connection = psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor)
 
     def ask(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Its rows."""
         with self.connection.cursor() as cursor:
             return cursor.execute(statement.encode(), parameters).fetchall()
+
+    def becomes(self, user: User) -> None:
+        """From now on the web's role, for this person: so equal statements are compared with policies and without."""
+        self.ask("SELECT set_config('role', 'portal_web', false), set_config('app.user_id', %s, false)", [str(user.pk)])
 
     def close(self) -> None:
         """It is not asked again."""
