@@ -152,8 +152,8 @@ def test_a_worker_cannot_write_into_a_tenant_it_has_not_claimed(full: Cast) -> N
         copied.pop("id")
         stolen = {**copied, "tenant_id": full.northwind.pk, "number": 99}
         refused(ProgrammingError, lambda: Incident.objects.create(**stolen))
-        # Without RETURNING no policy of reading looks at the new row: here WITH CHECK stands alone. A trigger would refuse
-        # it too, where it writes to another table, so the table is named.
+        # Without RETURNING no policy of reading looks at the new row: here WITH CHECK stands alone. A trigger that
+        # writes elsewhere would refuse it too, so the table is named.
         wall = 'row-level security policy for table "incidents_incident"'
         refused(ProgrammingError, lambda: copy_into(full.northwind.pk, sorted(copied)), wall)
         refused(ProgrammingError, lambda: Incident.objects.update(tenant_id=full.northwind.pk))
