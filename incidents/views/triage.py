@@ -22,8 +22,9 @@ from incidents.access import access_incident, may, signed_in
 from incidents.again import again
 from incidents.considering import consider
 from incidents.decided import changes_for, decision_of
-from incidents.decisions import LONGEST_COMMENT
+from incidents.decisions import LONGEST_COMMENT, MOST_TARGETS
 from incidents.following import following
+from incidents.matching import Matching, matching
 from incidents.models import Incident, Intent, IntentState
 from incidents.overlay import strip_of
 from incidents.pending import shown
@@ -37,12 +38,14 @@ _NEW_EACH_TIME = frozenset({"csrfmiddlewaretoken", "key", "incident", "to_merged
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def triage_page(request: HttpRequest) -> HttpResponse:
-    """GET: the form of one action for the chosen incidents. POST: decide."""
+    """GET: the form of one action for the chosen incidents, or with ``matching`` for all that a queue's filters find.
+    POST: decide; what has only been named by filters is shown first.
+    """
     data = request.POST if request.method == "POST" else request.GET
     action = asking.action_in(data)
     if action is None:
         raise Http404
-    if request.method != "POST":
+    if request.method != "POST" or "matching" in data:
         return _form(request, action, data)
     user = signed_in(request)
     decision = asking.decision_in(data, action, user)
@@ -165,12 +168,15 @@ def strip_context(request: HttpRequest, incident: Incident) -> dict[str, Any]:
 
 def _form(request: HttpRequest, action: asking.Action, data: QueryDict, problem: str = "") -> HttpResponse:
     user = signed_in(request)
-    considered = consider(user, asking.targets_in(data), people="assignee" in action.fields)
+    every = matching(user, data.get("matching", "")) if "matching" in data else None
+    targets = every.targets if every else asking.targets_in(data)
+    considered = consider(user, targets, people="assignee" in action.fields)
     context = {
         "action": action,
         "considered": considered,
         "chosen": asking.chosen_in(data),
-        "problem": problem or ("" if considered.lines or considered.barred else "Choose incidents first."),
+        "problem": problem or ("" if considered.lines or considered.barred else _nothing(every)),
+        "more_than": MOST_TARGETS if every and every.has_more else 0,
         "statuses": asking.STATUSES,
         "verdicts": asking.VERDICTS,
         "longest_comment": LONGEST_COMMENT,
@@ -179,8 +185,12 @@ def _form(request: HttpRequest, action: asking.Action, data: QueryDict, problem:
     }
     if _is_part(request):
         part = render(request, "incidents/_triage_form.html", context)
-        return retarget(part, "#triage-body") if problem else part
+        return retarget(part, "#triage-body") if request.method == "POST" else part
     return render(request, "incidents/triage.html", context, status=422 if problem else 200)
+
+
+def _nothing(every: Matching | None) -> str:
+    return "Nothing matches the filters any more." if every else "Choose incidents first."
 
 
 def _decided(request: HttpRequest, action: asking.Action, bulk: Bulk, summary: str) -> HttpResponse:

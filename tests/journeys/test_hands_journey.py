@@ -1,5 +1,7 @@
 """Hands on the keyboard: rows, keys, the list of keys, the command list, preferences, without a mouse."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -64,6 +66,28 @@ def test_rows_are_selected_with_keys_and_with_shift_and_stay_selected_when_the_l
     queue.keyboard.press("*")
     assert queue.locator("[data-select]:checked").count() == len(ids(queue))
     assert before.startswith("open-")
+
+
+def test_everything_that_matches_is_selected_with_a_key_and_shown_before_anything_is_decided(queue: Page) -> None:
+    queue.goto("/incidents/?severity=high&severity=medium&severity=low&severity=informational")
+    expect(queue.locator("[data-select]").first).to_be_visible()
+    queue.keyboard.press("e")
+    expect(queue.locator("#announce")).to_have_text("All that match")
+    expect(queue.locator("#select-matching")).to_be_checked()
+    for key in ("s", "a"):
+        queue.keyboard.press(key)
+        dialog = queue.get_by_role("dialog").filter(has=queue.locator("#triage-title"))
+        expect(dialog).to_be_visible()
+        assert dialog.locator("[name=incident]").count() > queue.locator("[data-select]").count() > 0
+        assert_accessible(queue)
+        queue.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+    queue.locator("[data-select]").first.click()
+    expect(queue.locator("#select-matching")).not_to_be_checked()
+    queue.keyboard.press("e")
+    queue.locator("#status").select_option("resolved")
+    expect(queue.locator("#select-matching")).not_to_be_checked()
+    expect(queue.locator("#select-matching")).to_have_value(re.compile("status=resolved"))
 
 
 def test_shift_and_click_select_a_range(queue: Page) -> None:

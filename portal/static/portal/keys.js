@@ -15,6 +15,7 @@
     { id: "select-down", group: "List", keys: ["J", "Shift+ArrowDown"], words: "Select down to the next row", run: () => extend(1), can: canSelect },
     { id: "select-up", group: "List", keys: ["K", "Shift+ArrowUp"], words: "Select up to the previous row", run: () => extend(-1), can: canSelect },
     { id: "select-page", group: "List", keys: ["*"], words: "Select all rows of the page", run: () => selection().all(), can: () => Boolean(selection()) && hasRows() },
+    { id: "select-matching", group: "List", keys: ["e"], words: "Select all that match, on every page", run: () => selection().everything(), can: () => Boolean(selection()) && hasRows() },
     { id: "arrivals", group: "List", keys: ["l"], words: "Show what has arrived", run: () => arrivals().click(), can: () => Boolean(arrivals()) },
     { id: "clear", group: "List", keys: ["Escape"], words: "Select nothing", run: () => selection().clear(), can: () => Boolean(selection() && selection().count()) },
     { id: "assign-to-me", group: "Incident", keys: ["a"], words: "Assign to me", run: press("assign-to-me") },

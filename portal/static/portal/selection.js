@@ -20,9 +20,12 @@
     else chosen.delete(row.id);
   }
 
+  const matching = () => document.getElementById("select-matching");
+  const isEvery = () => Boolean(matching() && matching().checked);
+
   function tell() {
     const count = chosen.size;
-    const words = count ? `${count} selected` : "Nothing selected";
+    const words = isEvery() ? "All that match" : count ? `${count} selected` : "Nothing selected";
     const line = document.getElementById("selected");
     if (line) line.textContent = words;
     const all = document.getElementById("select-page");
@@ -33,8 +36,13 @@
     window.portal.announce(words);
   }
 
+  function unlessLessThanEvery() {
+    if (matching() && boxes().some((box) => !box.checked)) matching().checked = false;
+  }
+
   function toggle(row) {
     mark(boxOf(row), !boxOf(row).checked);
+    unlessLessThanEvery();
     anchor = latest = row.id;
     tell();
   }
@@ -49,13 +57,22 @@
 
   function every(on) {
     for (const box of boxes()) mark(box, on);
+    if (!on && matching()) matching().checked = false;
     anchor = null;
     tell();
+  }
+
+  // All pages of the list as its filters are now; the form shows what that comes to before anything is decided.
+  function everything() {
+    if (!matching()) return;
+    matching().checked = !matching().checked;
+    every(matching().checked);
   }
 
   document.addEventListener("click", (event) => {
     if (event.target.id === "select-page") every(event.target.checked);
     if (event.target.closest("[data-action=clear]")) every(false);
+    if (event.target.id === "select-matching") every(event.target.checked);
     const box = event.target.closest("[data-select]");
     if (!box) return;
     const row = box.closest("[data-row]");
@@ -63,6 +80,7 @@
     if (start) range(start, row);
     else {
       mark(box, box.checked);
+      unlessLessThanEvery();
       anchor = latest = row.id;
       tell();
     }
@@ -78,6 +96,11 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     if (!event.detail.elt || event.detail.elt.id !== "queue") return;
+    const query = document.querySelector("#queue [name=query]");
+    if (matching() && query && matching().value !== query.value) {
+      matching().value = query.value;
+      every(false); // other filters, other incidents
+    }
     restore();
     const all = rows();
     const isLost = document.activeElement === document.body || document.activeElement === null;
@@ -94,7 +117,7 @@
     const before = chosen.size;
     const kept = new Set(chosen);
     chosen.clear();
-    for (const box of boxes()) mark(box, kept.has(box.closest("[data-row]").id));
+    for (const box of boxes()) mark(box, isEvery() || kept.has(box.closest("[data-row]").id));
     if (before !== chosen.size) tell();
   }
 
@@ -105,8 +128,10 @@
   window.portal.selection = {
     toggle,
     all: () => every(true),
+    everything,
+    isEvery,
     clear: () => every(false),
-    count: () => chosen.size,
+    count: () => chosen.size || (isEvery() ? 1 : 0),
     last: () => (latest && document.getElementById(latest)) || null,
     extend(from, to) {
       anchor = anchor || from.id;

@@ -63,7 +63,12 @@
   // Nothing ticked: the action is about the row with the keyboard in it.
   document.addEventListener("htmx:configRequest", (event) => {
     const { elt, parameters } = event.detail;
-    if (!elt.closest("#selection") || parameters.incident) return;
+    if (!elt.closest("#selection")) return;
+    if (parameters.matching !== undefined) {
+      delete parameters.incident; // the filters say it all
+      return;
+    }
+    if (parameters.incident) return;
     const box = row() && row().querySelector("[data-select]");
     if (box) parameters.incident = box.value;
   });

@@ -1,0 +1,102 @@
+"""Changing everything that the queue's filters find, whatever page it is on (F-73)."""
+
+import re
+
+import pytest
+from django.conf import settings
+from pytest_django import DjangoAssertNumQueries
+
+from incidents import matching
+from incidents.decisions import MOST_TARGETS
+from incidents.models import Assignee, Severity, Status
+from incidents.views import triage as views
+from tests.cast import Cast, make_cast, make_incident
+from tests.conftest import WebClient
+from tests.incidents.forms import FORM, PART, intents
+from tests.incidents.pages import read
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cast() -> Cast:
+    """Sixty open incidents of Contoso, more than a page; others that are closed, of Fabrikam, and not alice's."""
+    cast = make_cast()
+    for number in range(1, 61):
+        make_incident(cast.contoso, number, severity=Severity.HIGH if number % 2 else Severity.LOW)
+    make_incident(cast.contoso, 90, status=Status.RESOLVED)
+    make_incident(cast.fabrikam, 7, severity=Severity.HIGH)
+    make_incident(cast.northwind, 7, "Secret", severity=Severity.HIGH)
+    Assignee.objects.create(user=cast.alice, address="alice@mssp.example")
+    return cast
+
+
+@pytest.fixture
+def alice(cast: Cast, client: WebClient) -> WebClient:
+    client.force_login(cast.alice)
+    return client
+
+
+def listed(client: WebClient, query: str, do: str = "status") -> set[tuple[str, int]]:
+    """What the form for everything that matches would change."""
+    page = client.get(FORM, {"do": do, "matching": query}, headers=PART)
+    assert page.status_code == 200
+    return {(slug, int(number)) for slug, number in re.findall(r'name="incident" value="([a-z]+):(\d+):', page.text)}
+
+
+def test_the_form_is_about_all_pages_of_ones_own_tenants_and_of_no_others_f73(alice: WebClient) -> None:
+    contoso = {("contoso", number) for number in range(1, 61)}
+    assert listed(alice, "") == contoso | {("fabrikam", 7)}
+    assert listed(alice, "severity=high") == {one for one in contoso if one[1] % 2} | {("fabrikam", 7)}
+    assert listed(alice, "tenant=contoso&status=resolved") == {("contoso", 90)}
+    assert listed(alice, "q=%237") == {("contoso", 7), ("fabrikam", 7)}
+    assert listed(alice, "tenant=northwind") == set()
+
+
+def test_what_was_listed_is_decided_as_one_decision(alice: WebClient, cast: Cast) -> None:
+    page = alice.get(FORM, {"do": "resolve", "matching": "tenant=contoso"}, headers=PART)
+    places = re.findall(r'name="incident" value="([^"]+)"', page.text)
+    answer = alice.post(
+        FORM, {"do": "resolve", "key": "key-1", "incident": places, "verdict": "FalsePositive/Other"}, headers=PART
+    )
+    assert "Resolved: 60 incidents" in read(answer.content).text
+    assert len(intents(cast.contoso, field="status")) == 60
+
+
+@pytest.mark.parametrize("part", [PART, {}])
+def test_a_press_that_needs_no_form_shows_one_before_it_is_about_everything(
+    alice: WebClient, cast: Cast, part: dict[str, str]
+) -> None:
+    form = {"do": "assign-to-me", "matching": "severity=high", "key": "key-1", "incident": "contoso:1"}
+    answer = alice.post(FORM, form, headers=part)
+    assert "31 incidents of 2 tenants" in read(answer.content).text
+    assert answer.headers.get("HX-Retarget") == ("#triage-body" if part else None)
+    assert intents(cast.contoso) == []
+
+
+def test_more_than_may_be_changed_at_once_is_said_and_the_newest_are_taken(
+    alice: WebClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (matching, views):
+        monkeypatch.setattr(module, "MOST_TARGETS", 40)
+    page = alice.get(FORM, {"do": "status", "matching": ""}, headers=PART)
+    assert "More than 40 match. This is about the newest 40" in read(page.content).text
+    assert page.text.count('name="incident"') == 40
+
+
+def test_filters_that_find_nothing_are_answered_in_words(alice: WebClient) -> None:
+    for query in ("tenant=northwind", "tag=nosuch", "after=1&severity=nosuch&tag=%00", "status=merged", "x=" * 2_000):
+        page = alice.get(FORM, {"do": "status", "matching": query}, headers=PART)
+        assert page.status_code == 200
+    assert "Nothing matches the filters any more." in alice.get(FORM, {"do": "status", "matching": "tag=nosuch"}).text
+
+
+def test_a_thousand_take_as_many_queries_as_a_few(
+    alice: WebClient, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(25):
+        assert len(listed(alice, "")) == 61
+
+
+def test_a_form_with_as_many_fields_as_a_decision_may_have_is_read() -> None:
+    assert settings.DATA_UPLOAD_MAX_NUMBER_FIELDS >= 2 * MOST_TARGETS + 20
