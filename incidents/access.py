@@ -32,6 +32,12 @@ def may(user: User, tenant_id: int, *, to: Permission) -> bool:
     return user.is_active and any(role_allows(role, to) for role in roles)
 
 
+def may_anywhere(user: User, *, to: Permission) -> bool:
+    """Whether any role the person holds over any tenant includes the permission."""
+    roles = Membership.objects.filter(user_id=user.pk).values_list("role", flat=True).distinct()
+    return user.is_active and any(role_allows(role, to) for role in roles)
+
+
 def signed_in(request: HttpRequest) -> User:
     """The person a view answers. The middleware lets nobody else this far; this says so to the type checker too."""
     if not isinstance(request.user, User):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,11 @@ class Line:
     merged_into: int | None
     needs_consent: bool
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be changed, be it after a yes to where it was merged."""
+        return not self.code or (self.code == "merged" and self.merged_into is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Consideration:
@@ -48,16 +54,25 @@ class Consideration:
     tags: Sequence[str]
     tenants: int
 
+    @property
+    def reasons(self) -> list[tuple[Line, int]]:
+        """Of what is barred: the first line of each reason, and how many others have the same."""
+        first: dict[tuple[str, str], Line] = {}
+        for line in self.barred:
+            first.setdefault((line.sentence, line.step), line)
+        counts = Counter((line.sentence, line.step) for line in self.barred)
+        return [(line, counts[reason] - 1) for reason, line in first.items()]
+
 
 def consider(user: User, targets: Sequence[Target], *, people: bool = False) -> Consideration:
     """The targets as they stand, with tokens of what is shown. A bounded number of queries, whatever their number."""
     grounds = look(user, targets, Decision(add_tags=("",)))
     lines = [_line(one, grounds.found[one.tenant, one.number], grounds.ground) for one in targets]
-    open_ones = [line for line in lines if line.code in {"", "merged"} and not (line.code and not line.merged_into)]
+    open_ones = [line for line in lines if line.is_open]
     keys = {found.incident.tenant_id for found in grounds.found.values() if found.incident and found.may_triage}
     return Consideration(
         lines=open_ones,
-        barred=[line for line in lines if line not in open_ones],
+        barred=[line for line in lines if not line.is_open],
         people=_people(people_for(sorted(keys))) if people else (),
         tags=sorted({tag for line in open_ones for tag in line.tags}),
         tenants=len(keys),

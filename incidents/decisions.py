@@ -25,7 +25,7 @@ MOST_TAGS: Final = 20
 LONGEST_COMMENT: Final = 950
 LONGEST_KEY: Final = 64
 _LONGEST_TOKEN: Final = 4_000
-_in_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_in_json: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,8 @@ def _tags(tags: Sequence[str]) -> tuple[str, ...]:
 
 def digest_of(decision: Decision, targets: Sequence[Target]) -> bytes:
     """Of what is asked, so that one key is not taken for two decisions. What the page had seen is no part of it."""
-    asked = {"what": asdict(decision), "where": sorted((target.tenant, target.number) for target in targets)}
+    places = sorted((one.tenant, one.number, *filter(None, [one.to_merged])) for one in targets)
+    asked = {"what": asdict(decision), "where": places}
     return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=16).digest()
 
 

@@ -31,6 +31,11 @@ class Found:
     may_triage: bool = False
     access: WriteAccess = OPEN
 
+    @property
+    def is_merged(self) -> bool:
+        """Whether a change of it would go to another incident."""
+        return self.incident is not None and self.incident.redirect_number is not None
+
 
 @dataclass(slots=True)
 class Grounds:
@@ -42,7 +47,7 @@ class Grounds:
 
 def look(user: User, targets: Sequence[Target], decision: Decision) -> Grounds:
     """Everything about the targets in a bounded number of queries, whatever their number."""
-    tenants, triaged = _tenants(user, {target.tenant for target in targets})
+    tenants, triaged = tenants_of(user, {target.tenant for target in targets})
     places = {(tenants[one.tenant].pk, one.number) for one in targets if one.tenant in tenants}
     held = _held(places)
     _follow(held)
@@ -86,7 +91,7 @@ def end_of_chain(incident: Incident, held: Mapping[Place, Incident]) -> Incident
     return incident
 
 
-def _tenants(user: User, slugs: Collection[str]) -> tuple[dict[str, Tenant], set[int]]:
+def tenants_of(user: User, slugs: Collection[str]) -> tuple[dict[str, Tenant], set[int]]:
     """Tenants (by slug) whose incidents the person may read, and keys of those that the person may triage."""
     known = {tenant.pk: tenant for tenant in Tenant.objects.filter(slug__in=slugs)}
     rows = Membership.objects.filter(user_id=user.pk, tenant_id__in=known).values_list("tenant_id", "role")

@@ -68,17 +68,30 @@ def add(*, tenant_id: int, difference: Mapping[Cell, int]) -> None:
 
 
 def array_of(difference: Mapping[Cell, int]) -> list[int]:
-    """As it is kept."""
-    if unknown := set(difference) - set(CELLS):
-        raise ValueError(f"There is no cell for {sorted(unknown)}.")
-    return [difference.get(cell, 0) for cell in CELLS]
+    """As it is kept. A status or severity that there is no cell for counts as other or unknown."""
+    array = [0] * len(CELLS)
+    for cell, n in difference.items():
+        array[_PLACES[_known(cell)] - 1] += n
+    return array
+
+
+def _known(cell: Cell) -> Cell:
+    status, severity, unassigned = cell
+    return (
+        status if status in Status.values else Status.OTHER.value,
+        severity if severity in Severity.values else Severity.UNKNOWN.value,
+        unassigned,
+    )
 
 
 def counted(tenant_id: int) -> Counter[Cell]:
     """The same counts taken from the incidents themselves, for repair and proof."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [tenant_id])
-        return Counter({(status, severity, unassigned): n for status, severity, unassigned, n in cursor.fetchall()})
+        found: Counter[Cell] = Counter()
+        for status, severity, unassigned, n in cursor.fetchall():
+            found[_known((status, severity, unassigned))] += n
+        return found
 
 
 def kept(tenant_id: int) -> Counter[Cell]:

@@ -138,9 +138,10 @@ def _answers(
     user: User, targets: Sequence[Target], decision: Decision, now: datetime
 ) -> tuple[list[Answer], list[Intent]]:
     grounds = look(user, targets, decision)
-    answers: list[Answer] = []
+    answers: dict[Target, Answer] = {}
     made: dict[int, list[Intent]] = {}
-    for target in targets:
+    # What was merged comes last: of the incident that it leads to, the person may have seen a value of its own.
+    for target in sorted(targets, key=lambda one: grounds.found[one.tenant, one.number].is_merged):
         found = grounds.found[target.tenant, target.number]
         answer = refusal(target, found)
         if answer is None and found.target is not None and found.target.pk in made:
@@ -149,8 +150,8 @@ def _answers(
             answer = _decided(target, found, grounds, decision, user, now)
             if found.target is not None and answer.intents:
                 made[found.target.pk] = list(answer.intents)
-        answers.append(answer)
-    return answers, [intent for intents in made.values() for intent in intents]
+        answers[target] = answer
+    return [answers[target] for target in targets], [intent for intents in made.values() for intent in intents]
 
 
 def refusal(target: Target, found: Found) -> Answer | None:

@@ -351,8 +351,9 @@ SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS and IS_PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(SECURE_HSTS_SECONDS)
 TRUST_PROXY = env.yes("TRUST_PROXY", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-# A decision about as many incidents as incidents.decisions allows, each with a yes to where it was merged.
+# A decision about as many incidents as incidents.decisions allows, each with what was seen of it (2,000 bytes at most)
+# and a yes to where it was merged.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_100
 # Per network address and door: sign-in; connect page and callback. Tests call these pages a thousand times a minute.
 RATE_LIMIT_PER_MINUTE = env.whole(

@@ -6,7 +6,10 @@ from django.db import migrations, models
 
 from tenants.rls import content
 
-KEEP = "CREATE TABLE incidents_cells_before AS SELECT tenant_id, status, severity, unassigned, n FROM incidents_rollup;"
+KEEP = """
+LOCK TABLE incidents_rollup IN ACCESS EXCLUSIVE MODE;
+CREATE TABLE incidents_cells_before AS SELECT tenant_id, status, severity, unassigned, n FROM incidents_rollup;
+"""
 # Statuses: active, in progress, other, resolved, merged.
 FILL = """
 INSERT INTO incidents_rollup (tenant_id, cells)

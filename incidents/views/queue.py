@@ -3,19 +3,22 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
-from incidents.access import signed_in
+from accounts.models import User
+from accounts.roles import Permission
+from incidents.access import may_anywhere, signed_in
 from incidents.facets import counts_for, live_facets
 from incidents.filters import address_for, read_filters
 from incidents.freshness import tenants_for, worst_first
+from incidents.models import SavedView
 from incidents.overlay import overlaid, overlay_of
-from incidents.queue import bounds, chosen_tenants, for_person, is_found_exactly, queue_page, resolved
-from incidents.saved_views import access_view, filters_of, preference_of
+from incidents.queue import QueuePage, bounds, chosen_tenants, for_person, is_found_exactly, queue_page, resolved
+from incidents.saved_views import Preference, access_view, filters_of, preference_of
 from incidents.tenant_choices import choices_for
 from incidents.views.queue_parts import bar, exact_facets, live
 from incidents.views.triage import triage_frame
@@ -36,9 +39,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         part = render(request, "incidents/_queue.html", shown)
         part.headers["HX-Push-Url"] = address_for(filters)
         return part
-    return render(
-        request, "incidents/queue.html", {**shown, **bar(user, page, preference, request.GET), **triage_frame()}
-    )
+    return render(request, "incidents/queue.html", shown | _around(user, page, preference, request.GET))
 
 
 @require_safe
@@ -48,7 +49,7 @@ def saved_view(request: HttpRequest, view: UUID) -> HttpResponse:
     kept = access_view(user, view)
     filters = for_person(user, filters_of(kept), tenants_for(user, timezone.now()))
     page, preference = overlaid(queue_page(user, filters, by_tenant=True)), preference_of(user)
-    shown = {**live(page, preference), **bar(user, page, preference, request.GET, kept), **triage_frame()}
+    shown = live(page, preference) | _around(user, page, preference, request.GET, kept)
     return render(request, "incidents/queue.html", shown)
 
 
@@ -97,6 +98,14 @@ def queue_freshness(request: HttpRequest) -> HttpResponse:
     tenants = worst_first(tenants_for(signed_in(request), timezone.now()))
     shown = {"tenants": tenants[:FRESHNESS_SHOWN], "hidden": max(0, len(tenants) - FRESHNESS_SHOWN)}
     return render(request, "incidents/_freshness.html", shown)
+
+
+def _around(
+    user: User, page: QueuePage, preference: Preference, query: QueryDict, view: SavedView | None = None
+) -> dict[str, Any]:
+    """What the page has around its live part: filters, and actions for whoever may act somewhere."""
+    actions = {"may_triage": may_anywhere(user, to=Permission.TRIAGE), **triage_frame()}
+    return bar(user, page, preference, query, view) | actions
 
 
 def _wants_part(request: HttpRequest) -> bool:

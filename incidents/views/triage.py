@@ -7,6 +7,7 @@ a POST answers with a redirect, so that reloading and going back repeat nothing.
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,9 +23,9 @@ from incidents.access import access_incident, may, signed_in
 from incidents.again import again
 from incidents.considering import consider
 from incidents.decided import changes_for, decision_of
-from incidents.decisions import LONGEST_COMMENT, MOST_TARGETS
+from incidents.decisions import LONGEST_COMMENT
 from incidents.following import following
-from incidents.matching import Matching, matching
+from incidents.matching import Matching, TooLong, matching
 from incidents.models import Incident, Intent, IntentState
 from incidents.overlay import strip_of
 from incidents.pending import shown
@@ -38,14 +39,14 @@ _NEW_EACH_TIME = frozenset({"csrfmiddlewaretoken", "key", "incident", "to_merged
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def triage_page(request: HttpRequest) -> HttpResponse:
-    """GET: the form of one action for the chosen incidents, or with ``matching`` for all that a queue's filters find.
-    POST: decide; what has only been named by filters is shown first.
+    """The form of one action for the chosen incidents, or with ``matching`` for all that a queue's filters find; a POST
+    without that or ``ask`` decides. Pages ask by POST too, since a page of rows makes too long an address.
     """
     data = request.POST if request.method == "POST" else request.GET
     action = asking.action_in(data)
     if action is None:
         raise Http404
-    if request.method != "POST" or "matching" in data:
+    if request.method != "POST" or "matching" in data or ("ask" in data and not action.is_direct):
         return _form(request, action, data)
     user = signed_in(request)
     decision = asking.decision_in(data, action, user)
@@ -107,6 +108,8 @@ def retry(request: HttpRequest) -> HttpResponse:
     if answer is None:
         raise Http404
     told = {"answer": answer, "choice": "mine", "change": change}
+    if answer.merged_into and not _is_part(request):
+        return render(request, "incidents/triage_again.html", told)
     return _told(request, "incidents/_triage_settled.html", told)
 
 
@@ -168,7 +171,12 @@ def strip_context(request: HttpRequest, incident: Incident) -> dict[str, Any]:
 
 def _form(request: HttpRequest, action: asking.Action, data: QueryDict, problem: str = "") -> HttpResponse:
     user = signed_in(request)
-    every = matching(user, data.get("matching", "")) if "matching" in data else None
+    every = None
+    if "matching" in data:
+        try:
+            every = matching(user, data.get("matching", ""))
+        except TooLong:
+            every, problem = Matching(), "These filters are too long to be taken along. Choose a tenant group instead."
     targets = every.targets if every else asking.targets_in(data)
     considered = consider(user, targets, people="assignee" in action.fields)
     context = {
@@ -176,10 +184,11 @@ def _form(request: HttpRequest, action: asking.Action, data: QueryDict, problem:
         "considered": considered,
         "chosen": asking.chosen_in(data),
         "problem": problem or ("" if considered.lines or considered.barred else _nothing(every)),
-        "more_than": MOST_TARGETS if every and every.has_more else 0,
+        "every": every,
         "statuses": asking.STATUSES,
         "verdicts": asking.VERDICTS,
         "longest_comment": LONGEST_COMMENT,
+        "undo_seconds": round(settings.TRIAGE_UNDO.total_seconds()),
         "key": str(uuid4()),
         "back": _back(data),
     }
@@ -190,7 +199,9 @@ def _form(request: HttpRequest, action: asking.Action, data: QueryDict, problem:
 
 
 def _nothing(every: Matching | None) -> str:
-    return "Nothing matches the filters any more." if every else "Choose incidents first."
+    if every is None:
+        return "Choose incidents first."
+    return "Nothing that you may change matches the filters." if every.left_aside else "Nothing matches the filters."
 
 
 def _decided(request: HttpRequest, action: asking.Action, bulk: Bulk, summary: str) -> HttpResponse:
@@ -238,7 +249,7 @@ def triage_frame() -> dict[str, Any]:
 
 def _back(data: QueryDict) -> str:
     places = asking.targets_in(data)
-    if len(places) == 1:
+    if len(places) == 1 and "matching" not in data:
         return reverse("incidents:incident", args=[places[0].tenant, places[0].number])
     return reverse("incidents:queue")
 

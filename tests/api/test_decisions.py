@@ -118,16 +118,18 @@ def test_what_was_merged_goes_on_to_the_incident_that_the_program_names(seven: C
     assert (asked["code"], asked["merged_into"]) == ("merged", 8)
     assert send(alice, "k-2", to_merged=9)["code"] == "merged"
     assert intents(seven) == []
+    assert send(alice, "k-1", to_merged=8, status=422)["code"] == "key-used"
     assert send(alice, "k-3", to_merged=asked["merged_into"])["accepted"]
     with scope.tenant(seven.contoso.pk):
         assert list(Intent.objects.values_list("number", "asked_number")) == [(8, 7)]
 
 
-def send(program: Program, key: str, **more: Any) -> Any:
+def send(program: Program, key: str, status: int = 202, **more: Any) -> Any:
     """What is answered of incident 7 of Contoso, which shall be in progress."""
     body = {"incidents": [{"tenant": "contoso", "number": 7, **more}], "decision": {"status": "in-progress"}}
     answer = program.post(PATH, body, content_type="application/json", headers={"Idempotency-Key": key})
-    return answer.json()["answers"][0]
+    assert answer.status_code == status
+    return answer.json()["answers"][0] if status == 202 else answer.json()
 
 
 @pytest.mark.parametrize("tenant", ["", "!!!", "con\x00toso", "cöntoso", "x" * 81])

@@ -148,7 +148,7 @@ def test_a_service_account_gets_roles_like_a_person_and_nobody_signs_in_with_it(
     assert [one["tenant"] for one in Program(value).get("/api/v1/tenants/").json()["tenants"]] == ["contoso"]
     assert Token.objects.get().verbs == [Verb.READ_HEALTH]
     for wrong, sentence in (
-        (("--owner", "nobody", "--name", "x"), "There is no account nobody"),
+        (("--owner", "nobody", "--name", "x"), "There is no service account or local account nobody"),
         (("--owner", "siem", "--name", "x", "--tenant", "nosuch"), "There is no tenant or group nosuch"),
         (("--owner", "siem", "--name", "x", "--may", "triage"), "role analyst"),
         (("--owner", "siem", "--name", "x", "--days", "9999"), "within the next 366 days"),

@@ -69,6 +69,7 @@ def test_trying_again_what_was_merged_meanwhile_asks_whether_it_goes_to_the_othe
     hidden = dict(re.findall(r'name="(change|to_merged)" value="([^"]+)"', asked))
     assert hidden == {"change": str(failed.pk), "to_merged": "7"}
     assert "Send it to #7" in alice.post(f"{FORM}again/", hidden | {"to_merged": "9"}, headers=PART).text
+    assert "Send it to #7" in alice.post(f"{FORM}again/", {"change": failed.pk}).text, "without scripts too"
     for _ in range(2):
         assert "on its way again" in alice.post(f"{FORM}again/", hidden, headers=PART).text
     assert [(one.number, one.asked_number) for one in intents(cast.contoso, state=IntentState.QUEUED)] == [(7, 8)]

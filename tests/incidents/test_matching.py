@@ -6,11 +6,11 @@ import pytest
 from django.conf import settings
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.roles import Role
 from incidents import matching
 from incidents.decisions import MOST_TARGETS
 from incidents.models import Assignee, Severity, Status
-from incidents.views import triage as views
-from tests.cast import Cast, make_cast, make_incident
+from tests.cast import Cast, make_cast, make_incident, make_person
 from tests.conftest import WebClient
 from tests.incidents.forms import FORM, PART, intents
 from tests.incidents.pages import read
@@ -77,18 +77,54 @@ def test_a_press_that_needs_no_form_shows_one_before_it_is_about_everything(
 def test_more_than_may_be_changed_at_once_is_said_and_the_newest_are_taken(
     alice: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (matching, views):
-        monkeypatch.setattr(module, "MOST_TARGETS", 40)
+    monkeypatch.setattr(matching, "MOST_TARGETS", 40)
     page = alice.get(FORM, {"do": "status", "matching": ""}, headers=PART)
-    assert "More than 40 match. This is about the newest 40" in read(page.content).text
+    assert "More than 40 match. This is about the newest 40; for the others, narrow" in read(page.content).text
     assert page.text.count('name="incident"') == 40
+
+
+def test_tenants_that_cannot_be_changed_take_no_ones_place(
+    client: WebClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dave = make_person("dave", (cast.contoso, Role.VIEWER), (cast.fabrikam, Role.ANALYST))
+    client.force_login(dave)
+    monkeypatch.setattr(matching, "MOST_TARGETS", 5)
+    assert listed(client, "") == {("fabrikam", 7)}
+    page = client.get(FORM, {"do": "status", "matching": ""}, headers=PART)
+    assert "1 tenant of the list cannot be changed by you and is left aside." in read(page.content).text
+    page = client.get(FORM, {"do": "status", "matching": "tenant=contoso"}, headers=PART)
+    assert "Nothing that you may change matches the filters." in read(page.content).text
 
 
 def test_filters_that_find_nothing_are_answered_in_words(alice: WebClient) -> None:
     for query in ("tenant=northwind", "tag=nosuch", "after=1&severity=nosuch&tag=%00", "status=merged", "x=" * 2_000):
         page = alice.get(FORM, {"do": "status", "matching": query}, headers=PART)
         assert page.status_code == 200
-    assert "Nothing matches the filters any more." in alice.get(FORM, {"do": "status", "matching": "tag=nosuch"}).text
+    assert "Nothing matches the filters." in alice.get(FORM, {"do": "status", "matching": "tag=nosuch"}).text
+
+
+def test_no_condition_falls_off_the_end_of_long_filters(alice: WebClient) -> None:
+    tenants = "&".join(f"tenant={'x' * 50}{n}" for n in range(80))
+    for client_sends in (alice.get, alice.post):
+        page = client_sends(FORM, {"do": "status", "matching": f"tenant=contoso&{tenants}&severity=high"}, headers=PART)
+        assert page.text.count('name="incident"') == 30
+    page = alice.post(FORM, {"do": "status", "matching": "tag=" + "x" * 40_000}, headers=PART)
+    assert "These filters are too long to be taken along." in read(page.content).text
+
+
+def test_what_is_looked_for_in_the_newest_only_is_said(alice: WebClient) -> None:
+    for query, is_said in (("q=phish", True), ("tag=vip", True), ("", False), ("q=%237", False)):
+        page = alice.get(FORM, {"do": "status", "matching": query}, headers=PART)
+        assert ("were looked for in the newest 20,000" in read(page.content).text) is is_said, query
+
+
+def test_a_page_of_rows_asks_for_its_form_in_a_body_since_no_address_is_that_long(alice: WebClient, cast: Cast) -> None:
+    places = [f"contoso:{number}:{'x' * 200}" for number in range(1, 51)]
+    answer = alice.post(FORM, {"do": "resolve", "ask": "1", "incident": places}, headers=PART)
+    assert "50 incidents" in read(answer.content).text
+    assert 'name="ask"' not in answer.text
+    assert 'method="post"' in re.findall(r'<form class="triage-bar[^>]*>', alice.get("/incidents/").text)[0]
+    assert intents(cast.contoso) == []
 
 
 def test_a_thousand_take_as_many_queries_as_a_few(
@@ -100,3 +136,8 @@ def test_a_thousand_take_as_many_queries_as_a_few(
 
 def test_a_form_with_as_many_fields_as_a_decision_may_have_is_read() -> None:
     assert settings.DATA_UPLOAD_MAX_NUMBER_FIELDS >= 2 * MOST_TARGETS + 20
+
+
+def test_whoever_may_change_nothing_anywhere_is_offered_no_actions(client: WebClient, cast: Cast) -> None:
+    client.force_login(cast.bob)
+    assert 'id="selection"' not in client.get("/incidents/?status=all").text

@@ -281,6 +281,26 @@ def test_a_merged_incident_asks_first_and_a_circle_leads_nowhere(cast: Cast) -> 
     assert (circle.code, circle.merged_into) == ("merged", None)
 
 
+def test_a_merged_incident_chosen_first_does_not_hide_what_was_seen_of_the_other(cast: Cast) -> None:
+    merge(cast, 7, 8)
+    with scope.tenant(cast.contoso.pk):
+        token = seen_token(Incident.objects.get(number=8))
+        Incident.objects.filter(number=8).update(status=Status.RESOLVED, remote_status="Resolved")
+    targets = [Target("contoso", 7, to_merged=8), Target("contoso", 8, seen=token)]
+    done = decide(cast.alice, *targets, status="in-progress")
+    assert [one.target for one in done.answers] == targets
+    assert [one.state for one in intents(cast.contoso)] == ["conflict"]
+
+
+def test_what_was_seen_fits_into_its_token_in_any_letters(cast: Cast) -> None:
+    with scope.tenant(cast.contoso.pk):
+        Incident.objects.filter(number=7).update(assigned_to="\U0001f600" * 256)
+        token = seen_token(Incident.objects.get(number=7))
+        Incident.objects.filter(number=7).update(status=Status.RESOLVED, remote_status="Resolved")
+    assert len(token) < 2_000
+    assert decide(cast.alice, Target("contoso", 7, seen=token), status="in-progress").answers[0].code == "conflict"
+
+
 def test_a_yes_to_one_incident_is_no_yes_to_another(cast: Cast) -> None:
     make_incident(cast.contoso, 9)
     merge(cast, 7, 8)

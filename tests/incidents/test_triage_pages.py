@@ -159,7 +159,7 @@ def test_keeping_theirs_takes_ones_own_change_back(alice: WebClient, cast: Cast)
     change(cast.contoso, 7, status=Status.RESOLVED, is_open=False)
     post(alice, "status", *seen, status="in-progress")
     page = read(alice.get("/incidents/my-changes/").content).text
-    assert page.index("Want you") < page.index("Decided")
+    assert page.index("Needs you") < page.index("Decided")
     made = intents(cast.contoso)[0]
     assert "stays" in alice.post(f"{FORM}settle/", {"change": made.pk, "choice": "theirs"}, headers=PART).text
     assert intents(cast.contoso)[0].state == IntentState.CANCELLED

@@ -194,7 +194,7 @@ def test_a_refusal_is_told_in_words_and_tried_again(page: Page, sandbox: Sandbox
         sandbox_clears(sandbox, contoso)
     keys(page, "g", "m")
     page.wait_for_url("**/my-changes/")
-    expect(page.locator("#changes")).to_contain_text("Want you")
+    expect(page.locator("#changes")).to_contain_text("Needs you")
     assert_accessible(page)
     tab_to(page, "Try again")
     keys(page, "Enter")

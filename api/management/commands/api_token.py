@@ -49,7 +49,10 @@ class Command(BaseCommand):
             found.save()
             record(Event(by=COMMAND_LINE, action="create service account", subject=f"{found} (#{found.pk})"))
         if found is None:
-            raise CommandError(f"There is no account {name}; --new makes one.")
+            raise CommandError(
+                f"There is no service account or local account {name}; --new makes a service account. "
+                "People who sign in with Microsoft make tokens themselves, under API tokens."
+            )
         return found
 
     def _made(self, owner: User, options: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@
 
   function tell() {
     const count = chosen.size;
-    const words = isEvery() ? "All that match" : count ? `${count} selected` : "Nothing selected";
+    const words = isEvery() ? "All pages selected" : count ? `${count} selected` : "Nothing selected";
     const line = document.getElementById("selected");
     if (line) line.textContent = words;
     const all = document.getElementById("select-page");
@@ -121,9 +121,14 @@
     if (before !== chosen.size) tell();
   }
 
-  // A page that comes back from the browser's history brings its ticks along.
-  for (const box of boxes()) mark(box, box.checked);
-  if (chosen.size) tell();
+  // A page that comes back from the browser's history brings its ticks along; a browser may set them after the scripts.
+  function found() {
+    for (const box of boxes()) mark(box, isEvery() || box.checked);
+    if (chosen.size) tell();
+  }
+
+  found();
+  window.addEventListener("pageshow", found);
 
   window.portal.selection = {
     toggle,

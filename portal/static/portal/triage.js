@@ -9,6 +9,13 @@
   if (!dialog) return;
   let opener = null; // where the keyboard was: the row's id, or the element's
 
+  // The note stands above the bar, which has as many lines as the window's width makes it.
+  const bar = document.querySelector(".triage-bar.is-list");
+  if (bar) {
+    const height = () => document.documentElement.style.setProperty("--bar-height", `${bar.offsetHeight}px`);
+    new ResizeObserver(height).observe(bar);
+  }
+
   const row = () => document.activeElement.closest("[data-row]") || (window.portal.selection && window.portal.selection.last());
 
   // --- the dialog --------------------------------------------------------------------------------------------------------
