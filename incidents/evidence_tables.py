@@ -19,7 +19,7 @@ from incidents.processes import DeviceTree, process_trees
 
 # Ours: rows of a kind on the page at once, and after "show all". A tree of ten processes would lack most parents.
 FIRST = 10
-FIRST_PROCESSES = 25
+FIRST_PROCESSES = 20
 ALL = 1_000
 # Ours: devices whose names stand beside processes.
 DEVICES = 1_000

@@ -19,7 +19,7 @@ from incidents.queue import severity_word, status_word
 from incidents.story import Story, story_of
 
 # Ours: alerts on the page at once, and after "show all". Microsoft allows 150 alerts in an incident.
-FIRST_ALERTS = 25
+FIRST_ALERTS = 20
 ALL_ALERTS = 1_000
 COMMENTS = 200
 TAGS = 100
