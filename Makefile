@@ -33,7 +33,7 @@ isolation: bootstrap-dev ## prove that tenants are kept apart, and count what wa
 isolation-cost: bootstrap-dev ## what row-level security costs the queue and its search (3 minutes at most)
 	exec $(PYTHON) -m tests.isolation.cost $(ARGS)
 
-mutants: bootstrap-dev ## break the walls between tenants one by one; tests must notice (10 minutes at most)
+mutants: bootstrap-dev ## break the walls between tenants one by one; tests must notice (13 minutes at most)
 	exec $(PYTHON) -m tests.isolation.mutants $(ARGS)
 
 soak: bootstrap-dev ## a thousand tenants under fire and two thousand changes, and nothing lost (18 minutes at most; ARGS="--seed 7")

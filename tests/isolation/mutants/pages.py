@@ -290,6 +290,38 @@ PAGES: tuple[Break, ...] = (
             "test_staff_see_incidents_of_their_grants_and_filters_name_no_other_tenant",
         ),
     ),
+    # Decisions about all pages, and about what was merged.
+    Break(
+        "all pages name what may only be read",
+        (edit("incidents/matching.py", "if key in access and access[key].is_open}", "if key}"),),
+        ("tests/incidents/test_matching.py::test_tenants_that_cannot_be_changed_take_no_ones_place",),
+    ),
+    Break(
+        "all pages name every tenant",
+        (
+            OPEN,
+            edit(
+                "incidents/matching.py",
+                "WHERE i.tenant_id = ANY(%(tenants)s::bigint[]) AND i.id = ANY(ARRAY({keys}))",
+                "WHERE i.tenant_id = ANY(%(tenants)s::bigint[]) OR i.is_open",
+            ),
+        ),
+        (
+            "tests/incidents/test_matching.py::"
+            "test_the_form_is_about_all_pages_of_ones_own_tenants_and_of_no_others_f73",
+        ),
+    ),
+    Break(
+        "a yes to one merge is a yes to any",
+        (
+            edit(
+                "incidents/triage.py",
+                "(found.target and target.to_merged == found.target.number)",
+                "(found.target and target.to_merged)",
+            ),
+        ),
+        ("tests/incidents/test_triage.py::test_a_yes_to_one_incident_is_no_yes_to_another",),
+    ),
     # Work that waits.
     Break(
         "a task believes its message",
