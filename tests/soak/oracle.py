@@ -97,10 +97,14 @@ def _aside(connection: "psycopg.Connection[Any]") -> dict[str, frozenset[str]]:
 
 
 def wrongly_aside(connection: "psycopg.Connection[Any]", poisoned: Mapping[str, set[int]]) -> list[str]:
-    """Quarantined incidents that nobody poisoned."""
+    """Quarantined incidents that nobody poisoned.
+
+    A place in a list that failed time and again while every fifth call did is noted without a number or bytes
+    (``incidents.quarantine.not_served``); that no incident is missing for it is what ``lost`` says.
+    """
     rows = connection.execute(
         "SELECT t.entra_id::text, q.number, q.reason FROM incidents_quarantine q"
-        " JOIN tenants_tenant t ON t.id = q.tenant_id"
+        " JOIN tenants_tenant t ON t.id = q.tenant_id WHERE q.number IS NOT NULL OR q.reason <> 'not-served'"
     )
     return [
         f"{tenant}/{number}: {reason}" for tenant, number, reason in rows if number not in poisoned.get(tenant, set())
