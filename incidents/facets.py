@@ -28,10 +28,10 @@ _OPEN = frozenset({"active", "in-progress", "other"})
 _Cell = tuple[str, str, bool, int]
 
 _OF_TENANTS = "FROM incidents_rollup WHERE tenant_id = ANY(%(tenants)s::bigint[])"
-CELLS = f"SELECT {rollup.sums(rollup.CELLS)} {_OF_TENANTS}"
 # Of every open page, without and with how many each tenant has. Only the cells asked for are added up.
 _SUMS = f"SELECT {{sums}} {_OF_TENANTS}"
 _BOTH = f"SELECT {{sums}}, array_agg(tenant_id), array_agg({{total}}) {_OF_TENANTS}"
+CELLS = _SUMS.format(sums=rollup.sums(rollup.CELLS))
 # The incidents are found as for the queue's page; what hangs on them is read by their keys.
 LIVE = """
 WITH found AS MATERIALIZED (SELECT id, tenant_id, classification, coalesce(assigned_to, '') AS assigned_to

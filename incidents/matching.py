@@ -61,7 +61,8 @@ def matching(user: User, query: str) -> Matching:
         return Matching(left_aside=left_aside)
     asked, ids = resolved(user, filters, chosen), list(slugs)
     parameters: dict[str, Any] = {"tenants": ids, "limit": MOST_TARGETS + 1, **bounds()}
-    exactly = is_found_exactly(asked, ids)
+    # As the list decides it, over all of its tenants: else words would be looked for where the list shows exact values.
+    exactly = is_found_exactly(asked, [tenant.id for tenant in chosen])
     found = select(_PLACES.format(keys=(held_keys if exactly else keys_statement)(asked, None, parameters)), parameters)
     targets = [Target(slugs[tenant], number) for tenant, number in found[:MOST_TARGETS]]
     more_than = len(targets) if len(found) > len(targets) else 0

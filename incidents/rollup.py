@@ -76,6 +76,8 @@ def array_of(difference: Mapping[Cell, int]) -> list[int]:
 
 
 def _known(cell: Cell) -> Cell:
+    if cell in _PLACES:
+        return cell
     status, severity, unassigned = cell
     return (
         status if status in Status.values else Status.OTHER.value,

@@ -10,7 +10,8 @@ from accounts.roles import Role
 from sandbox.cast import Tenant as TheirTenant
 from sandbox.world import World
 from tenants.models import Tenant
-from tests.cast import make_person
+from tests.cast import Cast, make_person
+from tests.conftest import WebClient
 from tests.incidents.deciding import remote
 from tests.incidents.synced import cloud, ours, sync
 
@@ -43,6 +44,13 @@ def contoso(world: World, theirs: TheirTenant) -> Tenant:
 @pytest.fixture
 def alice(contoso: Tenant) -> User:
     return make_person("alice", (contoso, Role.ANALYST))
+
+
+@pytest.fixture
+def analyst(cast: Cast, client: WebClient) -> WebClient:
+    """A browser with Alice signed in, over the module's own ``cast``."""
+    client.force_login(cast.alice)
+    return client
 
 
 @pytest.fixture

@@ -134,7 +134,6 @@
     toggle,
     all: () => every(true),
     everything,
-    isEvery,
     clear: () => every(false),
     count: () => chosen.size || (isEvery() ? 1 : 0),
     last: () => (latest && document.getElementById(latest)) || null,
